@@ -1,0 +1,83 @@
+"""The hooks of the zoo. A plugin implements the ones it needs, decorated with `hookimpl`.
+
+Each hook only *contributes*: it yields frozen dataclasses of `zoo.specs` and does no work. A plugin is a Python module
+named by an entry point of the group ``zoo``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from zoo import specs
+
+if TYPE_CHECKING:
+    from zoo.tasks import TaskRequest, TaskResult
+
+GROUP = "zoo"
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def zoo_methods() -> Iterable[specs.MethodSpec]:
+    """The methods that the plugin brings, each with its tasks."""
+    return ()
+
+
+@hookspec
+def zoo_cards() -> Iterable[Path]:
+    """Registry files (YAML, see ``docs/registry.md``) with the cards of the plugin's models."""
+    return ()
+
+
+@hookspec
+def zoo_formats() -> Iterable[specs.FormatSpec]:
+    """Data-set and model formats."""
+    return ()
+
+
+@hookspec
+def zoo_converters() -> Iterable[specs.ConverterSpec]:
+    """Edges between formats."""
+    return ()
+
+
+@hookspec
+def zoo_runtimes() -> Iterable[specs.RuntimeSpec]:
+    """Engines that execute model files."""
+    return ()
+
+
+@hookspec
+def zoo_protocols() -> Iterable[specs.ProtocolSpec]:
+    """Evaluation protocols."""
+    return ()
+
+
+@hookspec
+def zoo_checks() -> Iterable[specs.HealthCheck]:
+    """Checks that ``zoo doctor`` runs."""
+    return ()
+
+
+@hookspec
+def zoo_task(request: TaskRequest) -> Generator[None, TaskResult, TaskResult]:
+    """Wrap every task, to time, log or track it: implement it with ``@hookimpl(wrapper=True)``, yield once, and return
+    what the yield gave. An error raised by the task arrives at the yield and must be raised again."""
+    raise NotImplementedError
+
+
+CONTRIBUTIONS: dict[str, type[Any]] = {
+    "zoo_methods": specs.MethodSpec,
+    "zoo_cards": Path,
+    "zoo_formats": specs.FormatSpec,
+    "zoo_converters": specs.ConverterSpec,
+    "zoo_runtimes": specs.RuntimeSpec,
+    "zoo_protocols": specs.ProtocolSpec,
+    "zoo_checks": specs.HealthCheck,
+}
+"""The contributing hooks and the type of what each yields."""

