@@ -1,0 +1,58 @@
+"""Files that exist only complete: written beside their place under a hidden name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.errors import ZooError
+
+CHUNK = 1 << 20
+
+
+def cache_dir() -> Path:
+    """The zoo's cache folder: the environment variable ``ZOO_CACHE``, else the user's cache folder. It may not exist."""
+    if chosen := os.environ.get("ZOO_CACHE"):
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("facezoo", appauthor=False))
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling of `path` to write to, and rename it to `path` when the block ends well.
+
+    The sibling keeps the suffix, because image and video encoders choose by it. When the block raises, the sibling is
+    removed and `path` is as it was. Raises `ZooError` when the place cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise ZooError(f"Cannot write {path}: {error.strerror or error}; choose a place that you may write to.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Write `data` (text as UTF-8) to `path` at once or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file as 64 hexadecimal digits, read in pieces of 1 MiB."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
