@@ -35,7 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise ZooError(f"Cannot write {path}: {error.strerror or error}; choose a place that you may write to.") from error
+        raise ZooError(
+            f"Cannot write {path}: {error.strerror or error}; choose a place that you may write to."
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import pluggy
 from zoo import specs
 
 if TYPE_CHECKING:
-    from zoo.tasks import TaskRequest, TaskResult
+    from zoo.requests import TaskRequest, TaskResult
 
 GROUP = "zoo"
 hookspec = pluggy.HookspecMarker(GROUP)

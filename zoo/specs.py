@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One thing a method can do. `run` is called with a `zoo.tasks.TaskRequest` and returns a `zoo.tasks.TaskResult`;
+    """One thing a method can do. `run` is called with a `zoo.requests.TaskRequest` and returns a `zoo.requests.TaskResult`;
     `options` names the frozen dataclass of the task's own options; `example` is what its help shows."""
 
     run: str
