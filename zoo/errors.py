@@ -46,7 +46,7 @@ class PluginError(ZooError):
     """A plugin that was asked for by name is broken, too old, too new or in conflict with another."""
 
 
-class RuntimeMissing(ZooError):
+class RuntimeMissingError(ZooError):
     """No installed runtime can execute the model; the message says what to install."""
 
 

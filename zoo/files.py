@@ -14,7 +14,7 @@ CHUNK = 1 << 20
 
 
 def cache_dir() -> Path:
-    """The zoo's cache folder: the environment variable ``ZOO_CACHE``, else the user's cache folder. It may not exist."""
+    """The zoo's cache folder: the environment variable ``ZOO_CACHE``, else the user's own. It may not exist."""
     if chosen := os.environ.get("ZOO_CACHE"):
         return Path(chosen)
     import platformdirs

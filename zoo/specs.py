@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,8 +22,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One thing a method can do. `run` is called with a `zoo.requests.TaskRequest` and returns a `zoo.requests.TaskResult`;
-    `options` names the frozen dataclass of the task's own options; `example` is what its help shows."""
+    """One thing a method can do.
+
+    `run` is called with a `zoo.requests.TaskRequest` and returns a `zoo.requests.TaskResult`; `options` names the
+    frozen dataclass of the task's own options; `example` is what its help shows after the command.
+    """
 
     run: str
     options: str = ""
@@ -241,7 +244,7 @@ def from_json(cls: type[T], document: Mapping[str, Any]) -> T:
 
     Raises `ValueError` that names an unknown or a missing field, or a value of the wrong type.
     """
-    types = _field_types(cls)
+    types = _field_types(typing.cast("Hashable", cls))
     unknown = sorted(set(document) - set(types))
     if unknown:
         raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}")
@@ -252,7 +255,7 @@ def from_json(cls: type[T], document: Mapping[str, Any]) -> T:
 
 
 @functools.cache
-def _field_types(cls: type) -> dict[str, Any]:
+def _field_types(cls: Hashable) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 

@@ -1,8 +1,8 @@
 """The faces of an image, as arrays.
 
 Coordinates are pixels of the image as it is seen (after its EXIF orientation), continuous, x to the right and y down,
-with the image's top-left corner at (0, 0). Boxes are x1, y1, x2, y2. Five-point keypoints are, in the order of the image
-and not of the person: left eye, right eye, nose, left mouth corner, right mouth corner.
+with the image's top-left corner at (0, 0). Boxes are x1, y1, x2, y2. Five-point keypoints are, as the image shows them
+and not as the person would say: left eye, right eye, nose, left mouth corner, right mouth corner.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Faces:
         under their names in ``data``. Needs the package supervision."""
         import supervision
 
-        data = {name: array for name, array in self._arrays().items() if name not in ("boxes", "scores")}
+        data: dict[str, Any] = {k: array for k, array in self._arrays().items() if k not in ("boxes", "scores")}
         return supervision.Detections(xyxy=self.boxes, confidence=self.scores, data=data)
 
     @classmethod
@@ -97,7 +97,7 @@ class Faces:
         """The inverse of `to_supervision`; detections without confidence get the score 1."""
         scores = detections.confidence
         data = {name: detections.data[name] for name in list(_PLURAL.values())[2:] if name in detections.data}
-        return cls(detections.xyxy, np.ones(len(detections)) if scores is None else scores, **data)
+        return cls(detections.xyxy, np.ones(len(detections), np.float32) if scores is None else scores, **data)
 
     def __len__(self) -> int:
         return len(self.scores)
