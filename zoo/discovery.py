@@ -32,7 +32,7 @@ def collect() -> dict[str, Any]:
     found.add_cards(registry.builtin_path(), BUILTIN)
     for name, points in _by_name().items():
         if len(points) > 1:
-            found.conflict("plugin", name, [_distribution(point) for point in points], (name,))
+            found.conflict("plugin", name, [_distribution(point) for point in points])
             continue
         plugin = Plugin(name, points[0].value, _distribution(points[0]), _version(points[0]))
         found.add(plugin)
@@ -84,11 +84,11 @@ class _Collection:
         for kind, name, spec in self._cards(path):
             self._enter(kind, name, spec, owner)
 
-    def conflict(self, kind: str, name: str, distributions: list[str], plugins: tuple[str, ...]) -> None:
-        """Record that several distributions bring the same name."""
+    def conflict(self, kind: str, name: str, distributions: list[str]) -> None:
+        """Record that several distributions bring the same name, which nobody can use then."""
         both = " and ".join(sorted(set(distributions)))
         sentence = f"The {kind} {name!r} comes from {both}: uninstall one of them, neither is used."
-        self.problems.append(Problem(plugins if kind == "plugin" else (), sentence, entries=(f"{kind}s:{name}",)))
+        self.problems.append(Problem((name,) if kind == "plugin" else (), sentence, entries=(f"{kind}s:{name}",)))
 
     def document(self) -> dict[str, Any]:
         """The catalogue as plain data."""
@@ -132,7 +132,7 @@ class _Collection:
         conflicts = [entry for problem in self.problems for entry in problem.entries]
         if name in self.entries[kind] or f"{kind}:{name}" in conflicts:
             other = self.entries[kind].pop(name, {"plugin": owner})["plugin"]
-            self.conflict(kind.removesuffix("s"), name, [self._bringer(other), self._bringer(owner)], (other, owner))
+            self.conflict(kind.removesuffix("s"), name, [self._bringer(other), self._bringer(owner)])
             return
         self.entries[kind][name] = {"plugin": owner, "spec": spec}
 

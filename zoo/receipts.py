@@ -1,0 +1,56 @@
+"""Receipts: what an output was made from, with what, and that every input is accounted for.
+
+A receipt is a JSON file beside its output. What can be compared between two runs stands apart from what differs
+between them by nature (times, speed): the latter is all under ``run``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from zoo import __version__
+from zoo.files import atomic_write, sha256
+
+SCHEMA = 1
+SUFFIX = ".zoo.json"
+PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnx", "torch")
+
+
+def write(path: Path, facts: Mapping[str, Any], outputs: tuple[Path, ...], run: Mapping[str, Any]) -> Path:
+    """Write the receipt `path` (ending in ``.zoo.json``) and return it.
+
+    `facts` are the comparable facts (model, options, counts, licences). Of `outputs`, files are recorded with size and
+    SHA-256, folders by name only. `run` holds what differs between equal runs.
+    """
+    document = {
+        "schema": SCHEMA,
+        **facts,
+        "outputs": [_describe(output, path.parent) for output in outputs],
+        "versions": _versions(),
+        "run": {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), **run},
+    }
+    atomic_write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def _describe(output: Path, folder: Path) -> dict[str, Any]:
+    name = output.relative_to(folder).as_posix() if output.is_relative_to(folder) else str(output)
+    if output.is_dir():
+        return {"folder": name}
+    return {"file": name, "size": output.stat().st_size, "sha256": sha256(output)}
+
+
+def _versions() -> dict[str, str]:
+    found = {"zoo": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
