@@ -14,6 +14,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from zoo.errors import suggestion
+
 API = 1
 """Version of the plugin contract. A plugin module may state the one that it was written for as ``ZOO_API = 1``."""
 
@@ -242,12 +244,12 @@ def to_json(spec: Any) -> dict[str, Any]:
 def from_json(cls: type[T], document: Mapping[str, Any]) -> T:
     """Make a `cls` of this module from plain data, nested dataclasses and tuples included.
 
-    Raises `ValueError` that names an unknown or a missing field, or a value of the wrong type.
+    Raises `ValueError` that names an unknown or a missing field, or a value of the wrong type or length.
     """
     types = _field_types(typing.cast("Hashable", cls))
-    unknown = sorted(set(document) - set(types))
+    unknown = sorted(str(name) for name in document if name not in types)
     if unknown:
-        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}")
+        raise ValueError(f"{cls.__name__} has no field {unknown[0]!r}.{suggestion(unknown[0], types)}")
     try:
         return cls(**{name: _build(types[name], value, name) for name, value in document.items()})
     except TypeError as error:
@@ -266,6 +268,8 @@ def _build(kind: Any, value: Any, name: str) -> Any:
         return from_json(typing.cast(type, kind), value)
     if origin is tuple:
         _require(isinstance(value, list | tuple), name, "a list", value)
+        fits = arguments[-1] is Ellipsis or len(value) == len(arguments)
+        _require(fits, name, f"a list of {len(arguments)}", value)
         return tuple(_build(arguments[0], item, name) for item in value)
     if origin is Mapping:
         _require(isinstance(value, Mapping), name, "a mapping", value)
