@@ -1,0 +1,123 @@
+"""Faces drawn into an image.
+
+Everything is sized from the image and from the face: lines are hairlines on a thumbnail and stay visible when a large
+photograph is shown small, and a crowd of small faces is not buried under its own labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from zoo.types import Face, Faces, Floats, Image
+
+_BOX = (80, 220, 60)
+_DARK = (25, 25, 25)
+_LIGHT = (255, 255, 255)
+_LANDMARK = (255, 230, 120)
+KEYPOINT_COLOURS = ((255, 144, 30), (0, 215, 255), (60, 60, 255), (255, 0, 200), (0, 140, 255))
+"""BGR, in the order of the keypoints: left eye blue, right eye yellow, nose red, mouth corners magenta and orange."""
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SHIFT = 4  # OpenCV draws at 1/16 of a pixel
+_CAPITAL = 22.0  # height in pixels of a digit of the font at scale 1
+
+
+@dataclass(frozen=True)
+class _Pen:
+    """Sizes in pixels for one image: `line` the widest line, `text` the height of a digit."""
+
+    line: float
+    text: float
+
+    @classmethod
+    def for_size(cls, height: int, width: int) -> _Pen:
+        side = (height * width) ** 0.5
+        return cls(line=max(1.0, side / 400), text=max(7.0, side / 70))
+
+
+def draw(image: Image, faces: Faces) -> Image:
+    """A copy of `image` (H, W, 3) uint8 BGR with a box, the score and the keypoints or landmarks of every face.
+
+    Scores are written where they fit beside the face's own box and always inside the image.
+    """
+    canvas = np.ascontiguousarray(image).copy()
+    height, width = canvas.shape[:2]
+    pen = _Pen.for_size(height, width)
+    ordered = sorted(faces, key=lambda face: face.score)  # the surest on top
+    for face in ordered:
+        _draw_box(canvas, _bounded(face.box, width, height), pen)
+    for face in ordered:
+        _draw_points(canvas, face, pen)
+    for face in ordered:
+        _draw_label(canvas, face, pen)
+    return canvas
+
+
+def _bounded(points: Floats, width: int, height: int) -> Floats:
+    """Coordinates no further outside than the image is large: OpenCV's integers overflow on wilder ones."""
+    known = np.nan_to_num(points.reshape(-1, 2), nan=-1.0)
+    return np.clip(known, (-width, -height), (2 * width, 2 * height)).astype(np.float32)
+
+
+def _fixed(point: Floats) -> tuple[int, int]:
+    """A point in OpenCV's fixed-point numbers. A pixel's centre is at .5 here and at .0 in OpenCV."""
+    x, y = np.round((point - 0.5) * (1 << _SHIFT)).astype(int)
+    return int(x), int(y)
+
+
+def _line_width(box: Floats, pen: _Pen) -> int:
+    """The pen's line, thinner on a face so small that it would hide it."""
+    return max(1, round(min(pen.line, float(np.min(box[1] - box[0])) / 14)))
+
+
+def _draw_box(canvas: Image, box: Floats, pen: _Pen) -> None:
+    line = _line_width(box, pen)
+    corners = _fixed(box[0]), _fixed(box[1])
+    if line > 1:
+        cv2.rectangle(canvas, *corners, _DARK, line + max(2, line // 2), cv2.LINE_AA, _SHIFT)
+    cv2.rectangle(canvas, *corners, _BOX, line, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_points(canvas: Image, face: Face, pen: _Pen) -> None:
+    height, width = canvas.shape[:2]
+    side = float(np.min(face.box[2:] - face.box[:2]))
+    if face.landmarks is not None:
+        radius = max(0.7, min(pen.line * 0.8, side / 90))
+        for point in _bounded(face.landmarks, width, height):
+            _dot(canvas, point, radius, _LANDMARK)
+    if face.keypoints is not None:
+        radius = max(0.8, min(pen.line * 1.5, side / 24))
+        for index, point in enumerate(_bounded(face.keypoints, width, height)):
+            _dot(canvas, point, radius, KEYPOINT_COLOURS[index % len(KEYPOINT_COLOURS)])
+
+
+def _dot(canvas: Image, centre: Floats, radius: float, colour: tuple[int, int, int]) -> None:
+    scale = 1 << _SHIFT
+    if radius >= 2:  # below that the rim is all one sees
+        cv2.circle(canvas, _fixed(centre), round(radius * 1.35 * scale), _LIGHT, -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(canvas, _fixed(centre), round(radius * scale), colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_label(canvas: Image, face: Face, pen: _Pen) -> None:
+    height, width = canvas.shape[:2]
+    box = _bounded(face.box, width, height)
+    text = f"{face.score:.2f}"
+    side = float(box[1, 0] - box[0, 0])
+    digits = max(min(pen.text, side / 4), min(pen.text, 7.0))
+    scale = digits / _CAPITAL
+    thickness = max(1, round(digits / 9))
+    (text_width, _), _ = cv2.getTextSize(text, _FONT, scale, thickness)
+    pad = max(2, round(digits * 0.4))
+    plate_width, plate_height = text_width + 2 * pad, round(digits) + 2 * pad
+    if plate_width > width or plate_height > height or side < 0.75 * plate_width:
+        return
+    half = _line_width(box, pen) / 2
+    left = round(min(max(float(box[0, 0]) - half, 0), width - plate_width))
+    above = float(box[0, 1]) - half - plate_height
+    top = round(min(max(above if above >= 0 else float(box[0, 1]), 0), height - plate_height))
+    cv2.rectangle(canvas, (left, top), (left + plate_width - 1, top + plate_height - 1), _BOX, -1)
+    corner = left + pad, top + pad + round(digits)
+    cv2.putText(canvas, text, corner, _FONT, scale, _DARK, thickness, cv2.LINE_AA)
