@@ -12,7 +12,7 @@ import importlib.util
 import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pluggy
 
 from zoo import hookspecs, registry, specs
 from zoo.plugins import KINDS, Plugin, Problem, stamp
+from zoo.requests import TaskRequest, TaskResult
 
 BUILTIN = "zoo"
 """The owner of the built-in registry's cards, as a plugin's name."""
@@ -50,6 +51,15 @@ def load(plugin: Plugin) -> Any:
             f"it was written for version {written_for} of the plugin contract, this zoo has {specs.API}; {advice}"
         )
     return module
+
+
+def task_wrappers(plugin: Plugin, request: TaskRequest) -> list[Generator[None, TaskResult, TaskResult]]:
+    """The plugin's wrappers of `request`, not yet started. Raises whatever loading the plugin raises."""
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(load(plugin), plugin.name)
+    implementations: list[Any] = manager.hook.zoo_task.get_hookimpls()
+    return [impl.function(*([request] * len(impl.argnames))) for impl in implementations]
 
 
 class _Collection:

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -84,12 +83,10 @@ class Option:
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
-@functools.cache
-def describe(cls: Hashable) -> dict[str, Option]:
+def describe(cls: type[Any]) -> dict[str, Option]:
     """The options of a dataclass by name, in order."""
     hints = typing.get_type_hints(cls)
-    fields = dataclasses.fields(typing.cast("type[Any]", cls))
-    return {field.name: _describe(field, hints[field.name]) for field in fields}
+    return {field.name: _describe(field, hints[field.name]) for field in dataclasses.fields(cls)}
 
 
 def _describe(field: dataclasses.Field[Any], kind: Any) -> Option:
@@ -115,7 +112,7 @@ def make(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
     Raises `UsageError` that names an unknown option, with the nearest known one, or a value that does not fit.
     """
-    known = describe(typing.cast("Hashable", cls))
+    known = describe(cls)
     _refuse_unknown(values, known, where)
     return cls(**{name: known[name].convert(value) for name, value in values.items()})
 

@@ -47,7 +47,8 @@ class TaskRequest:
 
     `load` loads the model that the user chose, with the user's runtime, device, weights and model options; keywords
     given to it override them. `inputs` are as typed: paths, folders, globs, ``sample:ID``, ``camera:N``, ``-``.
-    `options` is an instance of the task's options dataclass; `out` the folder for results, None for none. `emit`
+    `options` is an instance of the task's options dataclass; `settings` are all options by name, the model's included,
+    for the receipt; `out` is the folder for results, None for none. `emit`
     receives one JSON-able record per image or frame, as soon as it is known and in input order.
     """
 
@@ -57,6 +58,7 @@ class TaskRequest:
     load: Callable[..., Any]
     inputs: tuple[str, ...] = ()
     options: Any = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     out: Path | None = None
     progress: Progress = field(default_factory=Silent)
     emit: Callable[[dict[str, Any]], None] = _ignore

@@ -16,15 +16,18 @@ Document = Mapping[str, Any]
 
 
 def _model_row(name: str, card: Document) -> Row:
-    metric = next(iter(card["metrics"]), {"values": {}})["values"]
-    figures = [metric.get(key) for key in ("easy", "medium", "hard")]
+    published = [metric["values"] for metric in card["metrics"]]
+    figures = [published[0].get(key) if published else None for key in ("easy", "medium", "hard")]
     licences = card["licences"]
     points = card["keypoints"] or None
     return (name, card["method"], card["parameters"] or None, points, *figures, licences["weights"]["name"])
 
 
 COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str, Document], Row]]] = {
-    "models": (("model", "method", "parameters", "keypoints", "easy", "medium", "hard", "weights' licence"), _model_row),
+    "models": (
+        ("model", "method", "parameters", "keypoints", "easy", "medium", "hard", "weights' licence"),
+        _model_row,
+    ),
     "methods": (
         ("method", "kind", "tasks", "summary"),
         lambda name, spec: (name, spec["kind"], ", ".join(spec["tasks"]), spec["summary"]),
@@ -42,7 +45,9 @@ COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str, Document], Row]]] = {
     "samples": (("sample", "licence", "summary"), lambda name, spec: (name, spec["licence"]["name"], spec["summary"])),
     "checks": (("check", "run by"), lambda name, spec: (name, spec["run"])),
 }
-_NOTES = {"models": "easy, medium, hard: published average precision on WIDER FACE val; zoo info MODEL has the setting."}
+_NOTES = {
+    "models": "easy, medium, hard: published average precision on WIDER FACE val; zoo info MODEL has the setting."
+}
 
 
 @click.command("list", epilog="Example:  zoo list runtimes --json")

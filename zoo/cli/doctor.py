@@ -29,7 +29,9 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json([vars(finding) for finding in findings])
     else:
-        print_table(("check", "state", "finding", "what to do"), [tuple(vars(finding).values()) for finding in findings])
+        print_table(
+            ("check", "state", "finding", "what to do"), [tuple(vars(finding).values()) for finding in findings]
+        )
     if any(finding.status == "error" for finding in findings):
         ctx.exit(FAILED)
 
@@ -62,5 +64,3 @@ def _contributed(found: Catalogue) -> Iterator[Health]:
             yield from [result] if isinstance(result, Health) else list(result)
         except Exception as error:  # a check is a plugin's code: one that breaks is a finding
             yield Health(name, "error", f"the check itself failed: {error}", "update or uninstall its plugin")
-
-

@@ -1,7 +1,8 @@
-"""What commands print: tables and progress with rich on a terminal, plain text in a pipe, JSON where it is asked for."""
+"""What commands print: tables and progress with rich on a terminal, plain text in a pipe, JSON where asked for."""
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -17,9 +18,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def installed() -> Catalogue:
     """The catalogue, after one warning line on stderr for each plugin that is broken or in conflict."""
     found = catalogue()
+    _warn(found)
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _warn(found: Catalogue) -> None:
     for problem in found.problems:
         click.echo(f"Warning: {problem.sentence}", err=True)
-    return found
 
 
 def print_json(document: Any) -> None:
@@ -30,15 +36,15 @@ def print_json(document: Any) -> None:
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table; numbers are right-aligned, None is an empty cell."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    right = [bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in _range(headers)]
+    right = [_numeric([row[i] for row in rows]) for i in range(len(headers))]
     if sys.stdout.isatty():
         _print_rich(headers, cells, right)
     else:
         _print_plain(headers, cells, right)
 
 
-def _range(headers: Sequence[str]) -> range:
-    return range(len(headers))
+def _numeric(column: Sequence[Any]) -> bool:
+    return bool(column) and all(cell is None or isinstance(cell, int | float) for cell in column)
 
 
 def _print_rich(headers: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:
@@ -54,9 +60,9 @@ def _print_rich(headers: Sequence[str], cells: list[list[str]], right: list[bool
 
 
 def _print_plain(headers: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:
-    widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in _range(headers)]
+    widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
     for row in [list(headers), *cells]:
-        columns = (row[i].rjust(widths[i]) if right[i] else row[i].ljust(widths[i]) for i in _range(headers))
+        columns = (row[i].rjust(widths[i]) if right[i] else row[i].ljust(widths[i]) for i in range(len(headers)))
         click.echo("  ".join(columns).rstrip())
 
 
@@ -69,7 +75,7 @@ class Bar:
 
     def start(self, label: str, total: int | None = None) -> None:
         """Show a bar, with the rate and the time left where `total` is known."""
-        self.stop()
+        self.close()
         if not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -92,7 +98,7 @@ class Bar:
         else:
             click.echo(message, err=True)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()

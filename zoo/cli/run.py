@@ -1,0 +1,245 @@
+"""``zoo run PLUGIN TASK``: the commands are made from the catalogue and the options dataclasses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli.app import SuggestingGroup
+from zoo.cli.output import Bar, installed, print_table
+from zoo.options import Option, describe, read_config
+from zoo.requests import TaskRequest, TaskResult
+from zoo.specs import MethodSpec, TaskSpec
+
+OVERRIDE = re.compile(r"([a-z][a-z0-9_.]*)=(.*)", re.DOTALL)
+SHOWN = 20
+"""At most so many images get a line of their own in what a run prints."""
+
+
+class Methods(SuggestingGroup):
+    """``zoo run``: one command for each installed method."""
+
+    what = "method"
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All methods."""
+        return list(installed().methods)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The group of the method's tasks; None for a name that nothing knows."""
+        found = installed()
+        broken = any(
+            cmd_name in problem.names or f"methods:{cmd_name}" in problem.entries for problem in found.problems
+        )
+        if cmd_name not in found.methods and not broken:
+            return None
+        spec = found.methods[cmd_name]
+        return Tasks(spec, name=cmd_name, help=spec.summary, epilog=f"Example:  zoo run {cmd_name} infer photo.jpg")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the methods with their summaries."""
+        methods = installed().methods
+        with formatter.section("Methods"):
+            formatter.write_dl([(name, methods[name].summary) for name in methods])
+
+
+class Tasks(SuggestingGroup):
+    """``zoo run METHOD``: one command for each of the method's tasks."""
+
+    what = "task"
+
+    def __init__(self, spec: MethodSpec, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.spec = spec
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The tasks of the method."""
+        return list(self.spec.tasks)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of one task, its flags made from the options dataclasses."""
+        task = self.spec.tasks.get(cmd_name)
+        return _command(self.spec, cmd_name, task) if task else None
+
+
+@click.group(cls=Methods, epilog="Example:  zoo run retinaface infer sample:t1")
+def run() -> None:
+    """Run a task of a method: zoo run METHOD TASK [INPUT ...] [--flag VALUE ...] [key=value ...]."""
+
+
+def _command(method: MethodSpec, name: str, task: TaskSpec) -> click.Command:
+    from zoo.tasks import option_classes
+
+    options = [option for cls in option_classes(method, task) for option in describe(cls).values()]
+    return click.Command(
+        name,
+        params=[*_common_parameters(), *(_flag(option) for option in options)],
+        callback=lambda **parameters: _run(method.name, name, parameters),
+        help=task.summary,
+        epilog=f"Example:  zoo run {method.name} {name} {task.example}",
+    )
+
+
+def _common_parameters() -> list[click.Parameter]:
+    return [
+        click.Argument(["inputs"], nargs=-1, metavar="[INPUT | KEY=VALUE]..."),
+        click.Option(
+            ["-o", "--out"], metavar="DIR", help="folder for results (default: results/MODEL; none with --json)"
+        ),
+        click.Option(["--config"], metavar="FILE", help="YAML file of options; flags and key=value win over it"),
+        click.Option(["--offline"], is_flag=True, help="never touch the network"),
+        click.Option(["--license-policy"], type=click.Choice(["any", "commercial"]), help="refuse other weights"),
+        click.Option(["--json", "as_json"], is_flag=True, help="print JSON lines, one an image"),
+    ]
+
+
+def _flag(option: Option) -> click.Option:
+    name = option.name.replace("_", "-")
+    default = ",".join(option.default) if option.many else option.default
+    shown = "" if default in ("", None) else f" (default: {str(default).lower() if option.kind is bool else default})"
+    if option.kind is bool:
+        return click.Option([f"--{name}/--no-{name}", option.name], default=None, help=option.help + shown)
+    wants = "|".join(option.choices) or {int: "N", float: "X", str: "TEXT"}[option.kind]
+    return click.Option([f"--{name}", option.name], metavar=wants, help=option.help + shown)
+
+
+def _run(method: str, task: str, parameters: dict[str, Any]) -> int:
+    from zoo import tasks
+
+    words, overrides = _divide(parameters.pop("inputs"))
+    out, config, as_json = parameters.pop("out"), parameters.pop("config"), parameters.pop("as_json")
+    environment = {
+        "ZOO_OFFLINE": "1" if parameters.pop("offline") else None,
+        "ZOO_LICENSE_POLICY": parameters.pop("license_policy"),
+    }
+    flags = {name: value for name, value in parameters.items() if value is not None}
+    values = {**(read_config(Path(config)) if config else {}), **flags, **overrides}
+    report = JsonLines() if as_json else Report()
+    with _environment(environment), contextlib.closing(Bar()) as bar:
+        asked = tasks.request(method, task, words, values, progress=bar, emit=report.add)
+        asked = dataclasses.replace(asked, out=_folder(out, asked.card.id, as_json))
+        result = tasks.run(asked)
+    report.finish(asked, result)
+    return result.exit_code
+
+
+def _folder(out: str | None, model: str, as_json: bool) -> Path | None:
+    """Results go to results/MODEL unless the user says otherwise; who asks for JSON gets it on stdout alone."""
+    if out:
+        return Path(out)
+    return None if as_json else Path("results") / model
+
+
+def _divide(words: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+    """Inputs and ``key=value`` overrides; an existing file called ``a=b`` is an input."""
+    inputs, overrides = [], {}
+    for word in words:
+        match = OVERRIDE.fullmatch(word)
+        if match and not Path(word).exists():
+            overrides[match[1]] = match[2]
+        else:
+            inputs.append(word)
+    return inputs, overrides
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables for the block; None leaves one as it is."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update({name: value for name, value in variables.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class JsonLines:
+    """Prints each record as one line of JSON, as soon as it is there."""
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Print a record."""
+        import json
+
+        click.echo(json.dumps(record, ensure_ascii=False))
+
+    def finish(self, asked: TaskRequest, result: TaskResult) -> None:
+        """Say on stderr what was skipped; stdout holds records alone."""
+        _say_skipped(result)
+
+
+class Report:
+    """Prints what people want to see: the faces of a single image, or a line an image and the sum."""
+
+    def __init__(self) -> None:
+        self.first: list[dict[str, Any]] = []
+        self.records = 0
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Keep the first records."""
+        self.records += 1
+        if len(self.first) < SHOWN:
+            self.first.append(record)
+
+    def finish(self, asked: TaskRequest, result: TaskResult) -> None:
+        """Print faces or images, the sum, what was skipped, and where the results are."""
+        found = [record for record in self.first if "faces" in record]
+        if self.records == 1 and found:
+            _print_faces(found[0])
+        elif found:
+            _print_images(found, self.records)
+        click.echo(_sum(asked, result))
+        _say_skipped(result)
+        for path in result.outputs:
+            click.echo(f"wrote {path}{'/' if path.is_dir() else ''}")
+
+
+def _print_faces(record: dict[str, Any]) -> None:
+    faces = record["faces"]
+    if not faces:
+        return
+    rows = [
+        (i + 1, round(face["score"], 3), *(round(v, 1) for v in face["box"]), _points(face))
+        for i, face in enumerate(faces)
+    ]
+    print_table(("face", "score", "x1", "y1", "x2", "y2", "keypoints"), rows)
+    click.echo()
+
+
+def _points(face: dict[str, Any]) -> str:
+    return " ".join(f"{x:.0f},{y:.0f}" for x, y in face.get("keypoints", []))
+
+
+def _print_images(records: list[dict[str, Any]], total: int) -> None:
+    rows = [(r["image"], len(r["faces"]), max((f["score"] for f in r["faces"]), default=None)) for r in records]
+    print_table(("image", "faces", "best score"), rows)
+    click.echo(f"... and {total - len(records)} more\n" if total > len(records) else "")
+
+
+def _sum(asked: TaskRequest, result: TaskResult) -> str:
+    summary = result.summary
+    where = ", ".join(str(summary[key]) for key in ("runtime", "device") if summary.get(key))
+    parts = [f"{result.done} {'image' if result.done == 1 else 'images'}"]
+    if "faces" in summary:
+        parts.append(f"{summary['faces']} {'face' if summary['faces'] == 1 else 'faces'}")
+    if "seconds" in summary:
+        parts.append(f"{summary['seconds']:.2f} s")
+    return f"{asked.card.id}: {', '.join(parts)}" + (f" ({where})" if where else "")
+
+
+def _say_skipped(result: TaskResult) -> None:
+    for skip in result.skipped[:SHOWN]:
+        click.echo(f"skipped {skip.where}: {skip.why}", err=True)
+    if len(result.skipped) > SHOWN:
+        click.echo(f"... and {len(result.skipped) - SHOWN} more skipped", err=True)
+    if result.skipped:
+        click.echo(f"{result.inputs} inputs = {result.done} done + {len(result.skipped)} skipped", err=True)

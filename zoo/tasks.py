@@ -1,0 +1,152 @@
+"""Running a task: from names and texts to a request, through the wrappers, to a result with its receipt."""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import receipts
+from zoo.errors import UsageError, suggestion
+from zoo.inference import loading
+from zoo.options import make, option, split
+from zoo.plugins import Catalogue, catalogue, resolve
+from zoo.requests import TaskRequest, TaskResult
+from zoo.specs import MethodSpec, TaskSpec
+
+Wrapper = Generator[None, TaskResult, TaskResult]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model runs, and on what."""
+
+    model: str = option("", "model id, or path of a model file (default: the method's own choice)")
+    card: str = option("", "card that describes a model file which no card knows by its hash")
+    weights: str = option("", "file of weights to use instead of the card's")
+    runtime: str = option("", "runtime that executes the model (default: the best one installed)")
+    device: str = option("auto", "auto, cpu, cuda, ...; auto takes what the runtime really offers")
+    threads: int = option(0, "threads to use in all (default: all cores)", least=0)
+
+
+def option_classes(method: MethodSpec, task: TaskSpec) -> tuple[type[Any], ...]:
+    """The options dataclasses that together are the options of a method's task: choice of model, model, task."""
+    classes = [ModelChoice, resolve(method.options)]
+    if task.options:
+        classes.append(resolve(task.options))
+    return tuple(classes)  # type: ignore[arg-type]
+
+
+def find_task(method: MethodSpec, name: str) -> TaskSpec:
+    """The task of `method` called `name`. Raises `UsageError` with the nearest name."""
+    if name in method.tasks:
+        return method.tasks[name]
+    known = ", ".join(method.tasks)
+    raise UsageError(f"{method.name} has no task {name!r}.{suggestion(name, method.tasks)} It has: {known}.")
+
+
+def request(
+    method: str, task: str, inputs: Sequence[str] = (), values: Mapping[str, Any] | None = None, **more: Any
+) -> TaskRequest:
+    """Make the request for a task from option `values` by name (texts or YAML values).
+
+    `more` are further fields of `TaskRequest` (`out`, `progress`, `emit`). Raises `UsageError` for unknown names and
+    unfit values, and for a model of another method.
+    """
+    spec = catalogue().methods[method]
+    found = find_task(spec, task)
+    choice_class, model_class, *task_class = option_classes(spec, found)
+    parts = split(values or {}, choice_class, model_class, *task_class)
+    choice: ModelChoice = make(choice_class, parts[0])
+    settings = asdict(choice) | asdict(make(model_class, parts[1]))
+    card = loading.find_card(choice.model or spec.default, choice.card)
+    if card.method != spec.name:
+        raise UsageError(
+            f"{card.id} is a model of {card.method}, not of {spec.name}: zoo run {card.method} {task} --model {card.id}"
+        )
+    load = functools.partial(_load, choice, spec, parts[1])
+    options = make(task_class[0], parts[2]) if task_class else None
+    settings |= asdict(options) if options is not None else {}
+    return TaskRequest(spec, task, card, load, tuple(inputs), options, settings, **more)
+
+
+def _load(choice: ModelChoice, method: MethodSpec, model_options: dict[str, Any], **overrides: Any) -> Any:
+    chosen = {**asdict(choice), "model": choice.model or method.default, **model_options, **overrides}
+    return loading.load(chosen.pop("model"), **chosen)
+
+
+def run(asked: TaskRequest) -> TaskResult:
+    """Run the task inside the `zoo_task` wrappers of all plugins, and write the receipt when there is an output folder.
+
+    A wrapper that breaks costs a warning, not the task.
+    """
+    started = time.perf_counter()
+    task = resolve(find_task(asked.method, asked.task).run)
+    wrappers = _start_wrappers(catalogue(), asked)
+    try:
+        result: TaskResult = task(asked)
+    except BaseException as error:
+        for name, wrapper in reversed(wrappers):
+            _pass_error(name, wrapper, error)
+        raise
+    for name, wrapper in reversed(wrappers):
+        result = _pass_result(name, wrapper, result)
+    if asked.out is not None:
+        _write_receipt(asked.out, asked, result, time.perf_counter() - started)
+    return result
+
+
+def _start_wrappers(found: Catalogue, asked: TaskRequest) -> list[tuple[str, Wrapper]]:
+    from zoo.discovery import task_wrappers
+
+    started = []
+    for plugin in (plugin for plugin in found.plugins.values() if plugin.wraps):
+        try:
+            for wrapper in task_wrappers(plugin, asked):
+                next(wrapper)
+                started.append((plugin.name, wrapper))
+        except Exception as error:
+            _warn(plugin.name, error)
+    return started
+
+
+def _pass_result(name: str, wrapper: Wrapper, result: TaskResult) -> TaskResult:
+    try:
+        wrapper.send(result)
+    except StopIteration as end:
+        return end.value if isinstance(end.value, TaskResult) else result
+    except Exception as error:
+        _warn(name, error)
+    return result
+
+
+def _pass_error(name: str, wrapper: Wrapper, error: BaseException) -> None:
+    try:
+        wrapper.throw(error)
+    except StopIteration:
+        return
+    except BaseException as raised:
+        if raised is not error:
+            _warn(name, raised)
+
+
+def _warn(name: str, error: BaseException) -> None:
+    warnings.warn(f"The task wrapper of the plugin {name!r} broke and is ignored: {error!r}", stacklevel=2)
+
+
+def _write_receipt(out: Path, asked: TaskRequest, result: TaskResult, seconds: float) -> None:
+    facts = {
+        "task": f"{asked.method.name} {asked.task}",
+        "model": asked.card.id,
+        "licences": {name: licence["name"] for name, licence in asdict(asked.card.licences).items()},
+        "inputs": list(asked.inputs),
+        "options": dict(asked.settings),
+        "counts": {"inputs": result.inputs, "done": result.done, "skipped": len(result.skipped)},
+        "skipped": [asdict(skip) for skip in result.skipped],
+    }
+    run_facts = {"seconds": round(seconds, 3), **result.summary}
+    receipts.write(out / f"{asked.task}{receipts.SUFFIX}", facts, result.outputs, run_facts)
