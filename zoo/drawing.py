@@ -35,7 +35,7 @@ class _Pen:
     @classmethod
     def for_size(cls, height: int, width: int) -> _Pen:
         side = (height * width) ** 0.5
-        return cls(line=max(1.0, side / 400), text=max(7.0, side / 70))
+        return cls(line=max(1.0, side / 520), text=max(7.0, side / 70))
 
 
 def draw(image: Image, faces: Faces) -> Image:
@@ -89,7 +89,7 @@ def _draw_points(canvas: Image, face: Face, pen: _Pen) -> None:
         for point in _bounded(face.landmarks, width, height):
             _dot(canvas, point, radius, _LANDMARK)
     if face.keypoints is not None:
-        radius = max(0.8, min(pen.line * 1.5, side / 24))
+        radius = max(0.6, min(pen.line * 1.6, side / 34))
         for index, point in enumerate(_bounded(face.keypoints, width, height)):
             _dot(canvas, point, radius, KEYPOINT_COLOURS[index % len(KEYPOINT_COLOURS)])
 

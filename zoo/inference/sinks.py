@@ -1,0 +1,258 @@
+"""Where results go: one writer a kind of file, fed as the results come in. A file that collects the results of many
+images appears when the run has ended well, and is a hidden temporary one until then."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from zoo import images
+from zoo.errors import UsageError, ZooError
+from zoo.files import atomic_write, replacing
+from zoo.inference.names import Names, relative
+from zoo.inference.outcome import Outcome
+from zoo.inference.sources import Item
+from zoo.inference.video import Clip, VideoFile
+
+IMAGES = "images"
+_POINTS = [f"k{axis}{number}" for number in range(5) for axis in "xy"]
+CSV_COLUMNS = ("image", "x1", "y1", "x2", "y2", "score", *_POINTS, "frame")
+
+
+class Sink(Protocol):
+    """Something that takes outcomes in the order of the inputs."""
+
+    def write(self, outcome: Outcome) -> None:
+        """Take the next one."""
+
+    def close(self) -> tuple[Path, ...]:
+        """Complete what is open; says what has been written."""
+
+
+class Targets:
+    """Decides, in the order of the inputs, under which path each annotated image is stored, so that the same run gives
+    the same names with any number of workers."""
+
+    def __init__(self, out: Path) -> None:
+        self._folder, self._names = out / IMAGES, Names()
+
+    def path(self, item: Item) -> Path | None:
+        """The place of an image below the folder of results; None for a frame, which goes into a video. An image of a
+        format that cannot be written is stored as PNG."""
+        if item.clip is not None:
+            return None
+        name = relative(item.name)
+        suffix = "" if Path(name).suffix.lower() in images.WRITABLE else ".png"
+        return self._folder / self._names.unique(name + suffix)
+
+
+class Pictures:
+    """The annotated images, which the workers write, and the annotated videos, written here frame by frame."""
+
+    def __init__(self, out: Path, files: contextlib.ExitStack) -> None:
+        self._folder, self._names, self._written = out / IMAGES, Names(), False
+        self._clip: Clip | None = None
+        self._video = files.enter_context(contextlib.ExitStack())
+        self._file: VideoFile | None = None
+
+    def write(self, outcome: Outcome) -> None:
+        """Append a frame to its video; a frame of another video ends the one before."""
+        self._written = self._written or outcome.faces is not None
+        clip = outcome.item.clip
+        if clip is not self._clip:
+            self._end_video()
+            self._clip = clip
+        if clip is not None and outcome.picture is not None:
+            if self._file is None:
+                path = self._folder / self._names.unique(relative(clip.name))
+                self._file = self._video.enter_context(VideoFile(path, clip.rate))
+            self._file.write(outcome.picture)
+
+    def close(self) -> tuple[Path, ...]:
+        """End the last video."""
+        self._end_video()
+        return (self._folder,) if self._written else ()
+
+    def _end_video(self) -> None:
+        self._video.close()
+        self._file = None
+
+
+class _Streamed:
+    """A text file that grows while the run goes on and appears when it is closed."""
+
+    def __init__(self, path: Path, files: contextlib.ExitStack) -> None:
+        self.path = path
+        self._stack = files.enter_context(contextlib.ExitStack())
+        temporary = self._stack.enter_context(replacing(path))
+        self.stream: IO[str] = self._stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+
+    def close(self) -> tuple[Path, ...]:
+        """Give the file its name."""
+        self._stack.close()
+        return (self.path,)
+
+
+class JsonLines(_Streamed):
+    """``faces.jsonl``: one record a line, skipped inputs included."""
+
+    def __init__(self, out: Path, files: contextlib.ExitStack) -> None:
+        super().__init__(out / "faces.jsonl", files)
+
+    def write(self, outcome: Outcome) -> None:
+        """Add a line."""
+        self.stream.write(json.dumps(outcome.record(), ensure_ascii=False) + "\n")
+
+
+class Csv(_Streamed):
+    """``faces.csv``: one row a face, with `CSV_COLUMNS`; what a model does not give is left empty."""
+
+    def __init__(self, out: Path, files: contextlib.ExitStack) -> None:
+        super().__init__(out / "faces.csv", files)
+        self._rows = csv.writer(self.stream)
+        self._rows.writerow(CSV_COLUMNS)
+
+    def write(self, outcome: Outcome) -> None:
+        """Add a row for each face."""
+        frame = "" if outcome.item.frame is None else outcome.item.frame
+        for face in outcome.record().get("faces", ()):
+            points = [value for point in face.get("keypoints", ()) for value in point] or [""] * len(_POINTS)
+            self._rows.writerow([outcome.item.name, *face["box"], face["score"], *points, frame])
+
+
+class Wider:
+    """``wider/EVENT/NAME.txt`` as the evaluation of WIDER FACE reads it: the name, the number of faces, and for each
+    face ``x y width height score``. The event is the name of the folder that the image lies in, or of the video."""
+
+    def __init__(self, out: Path, files: contextlib.ExitStack) -> None:
+        del files
+        self._folder, self._names, self._written = out / "wider", Names(), False
+
+    def write(self, outcome: Outcome) -> None:
+        """Write the file of one image."""
+        if outcome.faces is None:
+            return
+        event, stem = _event(outcome.item)
+        boxes = (f"{x1:.3f} {y1:.3f} {x2 - x1:.3f} {y2 - y1:.3f}" for x1, y1, x2, y2 in outcome.faces.boxes.tolist())
+        rows = [f"{box} {score:.6f}" for box, score in zip(boxes, outcome.faces.scores.tolist(), strict=True)]
+        path = self._folder / self._names.unique(f"{event}/{stem}.txt")
+        atomic_write(path, "\n".join([stem, str(len(rows)), *rows]) + "\n")
+        self._written = True
+
+    def close(self) -> tuple[Path, ...]:
+        """Each file is complete already."""
+        return (self._folder,) if self._written else ()
+
+
+def _event(item: Item) -> tuple[str, str]:
+    name = relative(item.name)
+    folder, _, base = name.rpartition("/")
+    if item.frame is not None:
+        return name, f"{item.frame:06d}"
+    return folder.rpartition("/")[2] or relative(item.folder), base.rpartition(".")[0] or base
+
+
+class Coco:
+    """``coco.json``, the detections as the COCO tools load them (boxes x, y, width, height), and ``coco_images.json``,
+    the images that their ids mean, counted from 1 in the order of the inputs."""
+
+    def __init__(self, out: Path, files: contextlib.ExitStack) -> None:
+        self._detections = _JsonArray(out / "coco.json", files)
+        self._images = _JsonArray(out / "coco_images.json", files)
+        self._count = 0
+
+    def write(self, outcome: Outcome) -> None:
+        """Add the image and its faces."""
+        if outcome.faces is None:
+            return
+        self._count += 1
+        frame = {} if outcome.item.frame is None else {"frame": outcome.item.frame}
+        size = {"width": outcome.width, "height": outcome.height}
+        self._images.add({"id": self._count, "file_name": outcome.item.name, **size, **frame})
+        for face in outcome.record()["faces"]:
+            x1, y1, x2, y2 = face["box"]
+            box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
+            self._detections.add({"image_id": self._count, "category_id": 1, "bbox": box, "score": face["score"]})
+
+    def close(self) -> tuple[Path, ...]:
+        """End both arrays."""
+        return (*self._detections.close(), *self._images.close())
+
+
+class _JsonArray(_Streamed):
+    """A JSON array, one element a line."""
+
+    def __init__(self, path: Path, files: contextlib.ExitStack) -> None:
+        super().__init__(path, files)
+        self._before = "[\n"
+
+    def add(self, element: dict[str, Any]) -> None:
+        """Append an element."""
+        self.stream.write(self._before + json.dumps(element, ensure_ascii=False))
+        self._before = ",\n"
+
+    def close(self) -> tuple[Path, ...]:
+        """End the array."""
+        self.stream.write("\n]\n" if self._before == ",\n" else "[]\n")
+        return super().close()
+
+
+SINKS: dict[str, Callable[[Path, contextlib.ExitStack], Sink]] = {
+    IMAGES: Pictures,
+    "jsonl": JsonLines,
+    "csv": Csv,
+    "wider": Wider,
+    "coco": Coco,
+}
+
+
+@contextlib.contextmanager
+def opened(out: Path | None, kinds: Collection[str]) -> Iterator[list[Sink]]:
+    """The sinks of `kinds` below the folder `out`, none where it is None.
+
+    Raises `ZooError` at once when the folder cannot be written. When the block raises, files that were not closed are
+    removed, and so are the folders that were made and stayed empty.
+    """
+    if out is None:
+        yield []
+        return
+    made = _make(out)
+    try:
+        with contextlib.ExitStack() as files:
+            yield [SINKS[kind](out, files) for kind in dict.fromkeys(kinds)]
+    except BaseException:
+        for folder in (out / IMAGES, out / "wider", *made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _make(out: Path) -> list[Path]:
+    """Make the folder, try to write there, and say which folders are new, the deepest first."""
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZooError(
+            f"Cannot make the folder {out} for results: {error.strerror or error}; choose another."
+        ) from None
+    try:
+        with contextlib.suppress(InterruptedError), replacing(out / ".writable") as temporary:
+            temporary.touch()
+            raise InterruptedError  # it can be written: leave no trace
+    except ZooError:
+        raise ZooError(f"Cannot write results into {out}: choose a folder that you may write to.") from None
+    return missing
+
+
+def refuse_overwriting(out: Path, inputs: Collection[str]) -> None:
+    """Raise `UsageError` when an input lies where annotated images would be stored."""
+    target = (out / IMAGES).resolve()
+    for text in inputs:
+        path = Path(text).expanduser()
+        if text != "-" and path.exists() and path.resolve().is_relative_to(target):
+            raise UsageError(f"The results would overwrite the input {text}; choose another folder for them.")
