@@ -29,7 +29,7 @@ _SCALARS = [
         "null": "~|null|",
         "bool": "true|false",
         "int": "[-+]?(0|[1-9][0-9]*)",
-        "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
+        "float": r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
         "merge": "<<",
     }.items()
 ]
@@ -81,7 +81,8 @@ def _load(text: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(f"{line}this is not YAML that can be read ({getattr(error, 'problem', error)}).") from error
+        why = getattr(error, "problem", None) or getattr(error, "reason", "unknown")
+        raise ValueError(f"{line}this is not YAML that can be read ({why}).") from error
 
 
 def _bound(events: Iterable[Any]) -> None:

@@ -146,7 +146,7 @@ def _card(cls: type[_Card], name: str, document: Any) -> _Card:
 
 def _model_faults(card: ModelCard) -> Iterator[str]:
     """What is wrong with a card whose types are right, a sentence each."""
-    for name in ("method", "architecture", "summary"):
+    for name in ("method", "summary"):
         if not getattr(card, name):
             yield f"field {name!r} is empty"
     yield from _negatives(card, "keypoints", "parameters", "mflops")
