@@ -113,11 +113,11 @@ class _Collection:
         for hook, wanted in hookspecs.CONTRIBUTIONS.items():
             for item in self._call(plugin, hook):
                 if not isinstance(item, wanted):
-                    raise TypeError(f"{hook} yields {item!r}, which is no {wanted.__name__}")
+                    raise TypeError(f"{hook} yields {item!r}, which is no {wanted[-1].__name__}")
                 if isinstance(item, Path):
                     yield from self._cards(item)
                 else:
-                    yield _checked(hook.removeprefix("zoo_"), _name(item), item)
+                    yield _checked(_KIND_OF.get(type(item), hook.removeprefix("zoo_")), _name(item), item)
 
     def _call(self, plugin: Plugin, hook: str) -> list[Any]:
         caller = getattr(self.manager.hook, hook)
@@ -182,8 +182,13 @@ def _version(point: EntryPoint) -> str:
     return point.dist.version if point.dist else ""
 
 
+_KIND_OF = {specs.ModelCard: "models", specs.SampleCard: "samples"}
+
+
 def _name(spec: Any) -> str:
-    return f"{spec.src}->{spec.dst}" if isinstance(spec, specs.ConverterSpec) else str(spec.name)
+    if isinstance(spec, specs.ConverterSpec):
+        return f"{spec.src}->{spec.dst}"
+    return str(spec.id if type(spec) in _KIND_OF else spec.name)
 
 
 def _checked(kind: str, name: str, spec: Any) -> tuple[str, str, dict[str, Any]]:

@@ -35,9 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise ZooError(
-            f"Cannot write {path}: {error.strerror or error}; choose a place that you may write to."
-        ) from error
+        blocked = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a part of its path is a file, not a folder" if blocked else error.strerror or error
+        raise ZooError(f"Cannot write {path}: {reason}; choose a place that you may write to.") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -29,8 +29,8 @@ def zoo_methods() -> Iterable[specs.MethodSpec]:
 
 
 @hookspec
-def zoo_cards() -> Iterable[Path]:
-    """Registry files (YAML, see ``docs/registry.md``) with the cards of the plugin's models."""
+def zoo_cards() -> Iterable[Path | specs.ModelCard | specs.SampleCard]:
+    """The cards of the plugin's models: registry files (YAML, see ``docs/registry.md``), or cards made in code."""
     return ()
 
 
@@ -71,13 +71,13 @@ def zoo_task(request: TaskRequest) -> Generator[None, TaskResult, TaskResult]:
     raise NotImplementedError
 
 
-CONTRIBUTIONS: dict[str, type[Any]] = {
-    "zoo_methods": specs.MethodSpec,
-    "zoo_cards": Path,
-    "zoo_formats": specs.FormatSpec,
-    "zoo_converters": specs.ConverterSpec,
-    "zoo_runtimes": specs.RuntimeSpec,
-    "zoo_protocols": specs.ProtocolSpec,
-    "zoo_checks": specs.HealthCheck,
+CONTRIBUTIONS: dict[str, tuple[type[Any], ...]] = {
+    "zoo_methods": (specs.MethodSpec,),
+    "zoo_cards": (Path, specs.ModelCard, specs.SampleCard),
+    "zoo_formats": (specs.FormatSpec,),
+    "zoo_converters": (specs.ConverterSpec,),
+    "zoo_runtimes": (specs.RuntimeSpec,),
+    "zoo_protocols": (specs.ProtocolSpec,),
+    "zoo_checks": (specs.HealthCheck,),
 }
-"""The contributing hooks and the type of what each yields."""
+"""The contributing hooks and the types of what each may yield."""

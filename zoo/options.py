@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from zoo.errors import UsageError, suggestion
+from zoo import plainyaml
+from zoo.errors import UsageError, ZooError, suggestion
 
 T = TypeVar("T")
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -134,14 +135,10 @@ def _refuse_unknown(values: Iterable[str], known: Collection[str], where: str) -
 
 def read_config(path: Path) -> dict[str, Any]:
     """The options that a YAML file sets, as a mapping of names to values. Raises `UsageError`."""
-    import yaml
-
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the configuration {path}: {error}.") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"The configuration {path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        document = plainyaml.read(path)
+    except ZooError as error:
+        raise UsageError(str(error)) from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise UsageError(f"The configuration {path} must be a mapping of option names to values.")
     return document

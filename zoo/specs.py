@@ -177,13 +177,16 @@ class Licence:
     source: str = ""
 
 
+UNKNOWN = Licence("unknown", "unclear")
+
+
 @dataclass(frozen=True)
 class Licences:
     """The three licences that bear on a model: of its code, of its weights, and of the data it was trained on."""
 
-    code: Licence
-    weights: Licence
-    data: Licence
+    code: Licence = UNKNOWN
+    weights: Licence = UNKNOWN
+    data: Licence = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -209,10 +212,10 @@ class ModelCard:
 
     id: str
     method: str
-    architecture: str
     summary: str
-    preprocess: Preprocess
-    licences: Licences
+    architecture: str = ""
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    licences: Licences = field(default_factory=Licences)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     keypoints: int = 0

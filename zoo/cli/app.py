@@ -31,7 +31,7 @@ INTERRUPTED = 130
 class SuggestingGroup(click.Group):
     """A group that answers a mistyped command with the nearest one."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that `args` begin with, as click does; an unknown one is a usage error with a suggestion."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             known = self.list_commands(ctx)

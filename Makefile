@@ -1,0 +1,40 @@
+# The two commands of the README are `make demo` and `make test`; each makes the environment it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check bench docs clean
+
+demo: build/demo.ready
+	$(BIN)/zoo run retinaface infer sample:t1
+
+test: build/dev.ready
+	$(BIN)/python -m pytest -n $${ZOO_TEST_WORKERS:-auto} --dist loadgroup
+
+check: build/dev.ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: build/dev.ready
+	$(BIN)/python -m benchmarks
+
+docs: build/dev.ready
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf build dist results .venv
+
+build/demo.ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[cpu]'
+	mkdir -p build && touch $@
+
+build/dev.ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	mkdir -p build && touch $@
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The zoo needs Python 3.11 or newer; set PYTHON.")'
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,73 @@
+"""The plugin of the tutorial: its very text is built into a wheel, installed and used."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+from tests.third_party.conftest import BUILD_SYSTEM, Site
+
+TUTORIAL = ROOT / "docs" / "plugin-tutorial.md"
+
+
+def files_of_the_tutorial() -> dict[str, str]:
+    """The fenced blocks whose first line names a file."""
+    blocks = re.findall(r"```\w+\n# ([\w.]+)\n(.*?)```", TUTORIAL.read_text("utf-8"), re.DOTALL)
+    files = dict(blocks)
+    assert set(files) == {"zoo_skin.py", "pyproject.toml"}
+    return files
+
+
+@pytest.fixture
+def skin(site: Site, tmp_path: Path) -> Site:
+    if not TUTORIAL.is_file():
+        pytest.skip("the tutorial is not beside the tests")
+    files = files_of_the_tutorial()
+    wheel = '[tool.hatch.build.targets.wheel]\ninclude = ["zoo_skin.py"]\n'
+    files["pyproject.toml"] = BUILD_SYSTEM + files["pyproject.toml"] + wheel
+    site.install("skin", files, tmp_path / "source")
+    return site
+
+
+def photograph(path: Path) -> None:
+    image = np.full((200, 300, 3), 255, np.uint8)
+    image[40:120, 60:130] = (120, 150, 220)
+    assert cv2.imwrite(str(path), image)
+
+
+def test_it_is_listed_and_described(skin: Site) -> None:
+    listed = skin.zoo("list", "methods", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert {"skin", "yunet", "scrfd", "retinaface"} <= {row["name"] for row in json.loads(listed.stdout)}
+    models = json.loads(skin.zoo("list", "models", "--json").stdout)
+    assert "skin_hsv" in {row["id"] for row in models}
+    plugins = json.loads(skin.zoo("list", "plugins", "--json").stdout)
+    assert {"plugin": "skin", "distribution": "zoo-skin", "version": "1.0"}.items() <= next(
+        row for row in plugins if row["plugin"] == "skin"
+    ).items()
+
+
+def test_it_runs_with_every_output(skin: Site, tmp_path: Path) -> None:
+    photograph(tmp_path / "photo.png")
+    done = skin.zoo(
+        "run", "skin", "infer", "photo.png", "--out", "out", "save=images,jsonl,csv,coco,wider", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "faces.jsonl").read_text())
+    assert record["faces"][0]["box"] == [60, 40, 130, 120]
+    receipt = json.loads((tmp_path / "out" / "infer.zoo.json").read_text())
+    assert receipt["model"] == "skin_hsv"
+    assert receipt["counts"] == {"inputs": 1, "done": 1, "skipped": 0}
+
+
+def test_its_unknown_licence_is_no_commercial_licence(skin: Site, tmp_path: Path) -> None:
+    photograph(tmp_path / "photo.png")
+    done = skin.zoo("run", "skin", "infer", "photo.png", "--json", "--license-policy", "commercial", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "unclear" in done.stderr
