@@ -99,6 +99,12 @@ def test_points_are_row_major_and_round_up() -> None:
     assert grid.dtype == np.float32
 
 
+def test_points_of_some_cells() -> None:
+    cells = np.array([0, 7, 3, 5])
+    assert np.array_equal(geometry.points_at(cells, 30, 8), geometry.points(30, 9, 8)[cells])
+    assert geometry.cell_count(30, 9, 8) == len(geometry.points(30, 9, 8)) == 8
+
+
 def test_prior_boxes_equal_the_loop() -> None:
     steps, sizes = (8, 16, 32), ((16, 32), (64, 128), (256, 512))
     expected = [

@@ -94,6 +94,17 @@ def points(width: int, height: int, stride: int, offset: float = 0.0) -> Floats:
     return ((np.stack([x, y], axis=1) + offset) * stride).astype(np.float32)
 
 
+def points_at(cells: NDArray[np.int64], width: int, stride: int) -> Floats:
+    """The rows `cells` (N,) of `points` for pictures of `width` pixels and offset 0, without the grid: (N, 2)."""
+    row, column = np.divmod(cells, -(-width // stride))
+    return (np.stack([column, row], axis=1) * stride).astype(np.float32)
+
+
+def cell_count(width: int, height: int, stride: int) -> int:
+    """How many cells the feature map of a `width` x `height` picture has."""
+    return -(-width // stride) * -(-height // stride)
+
+
 def prior_boxes(width: int, height: int, steps: Sequence[int], sizes: Sequence[Sequence[float]]) -> Floats:
     """Square anchors (A, 4) as centre x, centre y, width, height in pixels.
 

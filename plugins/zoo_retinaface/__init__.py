@@ -1,0 +1,31 @@
+"""RetinaFace: single-shot multi-level face localisation (Deng et al., CVPR 2020), in the PyTorch family of biubug6."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zoo.hookspecs import hookimpl
+from zoo.specs import MethodSpec
+
+ZOO_API = 1
+
+
+@hookimpl
+def zoo_methods() -> Iterator[MethodSpec]:
+    """The method ``retinaface``."""
+    yield MethodSpec(
+        name="retinaface",
+        kind="detector",
+        summary="RetinaFace: anchors on three levels, on MobileNets and ResNets.",
+        load="zoo_retinaface.detector:load",
+        default="retinaface_mnet025",
+        architectures=(
+            "retinaface_mnet025",
+            "retinaface_mnet050",
+            "retinaface_mnetv1",
+            "retinaface_mnetv2",
+            "retinaface_r18",
+            "retinaface_r34",
+            "retinaface_r50",
+        ),
+    )

@@ -1,0 +1,151 @@
+"""From a name to a model that can be called: card, weights, options, and the plugin that puts them together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ModelError, RuntimeMissingError, UsageError, WeightsError
+from zoo.files import sha256
+from zoo.options import make
+from zoo.plugins import catalogue, resolve
+from zoo.runtimes import Session, choose, open_session, usable
+from zoo.specs import ModelCard, WeightFile
+from zoo.weights import Settings, WeightStore
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What a method's `load` gets: the card, the file `path` of the model format `format`, what executes it, and
+    `options`, an instance of the method's options dataclass."""
+
+    card: ModelCard
+    path: Path
+    format: str
+    runtime: str = ""
+    threads: int = 0
+    device: str = "auto"
+    options: Any = None
+
+    def session(self) -> Session:
+        """Open the file. Raises as `zoo.runtimes.open_session`."""
+        return open_session(self.path, self.format, runtime=self.runtime, threads=self.threads, device=self.device)
+
+    def argument(self, name: str) -> Any:
+        """The card's argument `name`. Raises `ModelError` when the card does not give it."""
+        if name not in self.card.arguments:
+            raise ModelError(f"The card {self.card.id} does not give {name}, which {self.card.method} needs.")
+        return self.card.arguments[name]
+
+
+def load(
+    model: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    runtime: str = "",
+    threads: int = 0,
+    device: str = "auto",
+    card: str = "",
+    offline: bool | None = None,
+    **options: Any,
+) -> Any:
+    """Load a model: a callable that takes an image (path, bytes, BGR array, or several of them) and gives its `Faces`.
+
+    `model` is a model's id, a method's name (its default model), or the path of a model file, which is recognised by
+    its hash or else described by `card`, a model's id. `weights` is a file to use in place of the card's, which are
+    found on this machine or fetched; `offline` forbids the latter (default: the environment's ``ZOO_OFFLINE``).
+    `runtime`, `threads` and `device` are those of `zoo.runtimes.open_session`. Further keywords are the model's
+    options, for example ``size="640x640"``.
+
+    Raises `UsageError` for unknown names and unfit options, `WeightsError` when weights cannot be had, `ModelError`
+    when the file does not fit the card, `RuntimeMissingError` when nothing installed can run it.
+    """
+    found = find_card(model, card)
+    method = catalogue().methods[found.method]
+    made: Any = make(resolve(method.options), options)  # type: ignore[arg-type]
+    brought = weights or (model if _is_file(model) else None)
+    if brought:
+        path, kind = _brought(Path(brought), found)
+    else:
+        path, kind = _stored(found, runtime, WeightStore(Settings.from_environment(offline=offline)))
+    return resolve(method.load)(LoadRequest(found, path, kind, runtime, threads, device, made))
+
+
+def find_card(model: str | os.PathLike[str], card: str = "") -> ModelCard:
+    """The card of what `load` would load. Raises `UsageError` when nothing of that name is known."""
+    name, known = os.fspath(model), catalogue()
+    if card:
+        return known.cards[card]
+    if name in known.cards:
+        return known.cards[name]
+    if name in known.methods:
+        return known.cards[known.methods[name].default]
+    if _is_file(model):
+        return _recognised(Path(model))
+    if Path(name).suffix in (".onnx", ".pth", ".pt") or "/" in name or os.sep in name:
+        raise UsageError(f"There is no model file {name}.")
+    return known.cards[name]  # raises, with the nearest name
+
+
+def _is_file(model: str | os.PathLike[str]) -> bool:
+    return os.fspath(model) not in catalogue().cards and Path(model).is_file()
+
+
+def _recognised(path: Path) -> ModelCard:
+    owners = [card for card, _ in _owners(sha256(path))]
+    if not owners:
+        raise UsageError(f"No card knows the file {path} by its hash: say with card=MODEL which model it is.")
+    return catalogue().cards[owners[0]]
+
+
+def _owners(digest: str) -> Iterator[tuple[str, str]]:
+    """The cards, and the format in each, that a file with this SHA-256 belongs to."""
+    cards = catalogue().cards
+    for name in cards:
+        for file in cards.document(name)["weights"]:
+            if file["sha256"] == digest:
+                yield name, file["format"]
+
+
+def _brought(path: Path, card: ModelCard) -> tuple[Path, str]:
+    """A file that the user has, and its format. Raises `ModelError` when it is known as another model's."""
+    if not path.is_file():
+        raise WeightsError(f"There is no file of weights at {path}.")
+    owners = dict(_owners(sha256(path)))
+    if not owners:
+        return path, _format(path)
+    if card.id not in owners:
+        raise ModelError(f"{path} is a file of {' and '.join(owners)}, not of {card.id}.")
+    return path, owners[card.id]
+
+
+def _format(path: Path) -> str:
+    """The model format that the file looks most like."""
+    formats = [spec for spec in catalogue().formats.values() if "model" in spec.kinds and spec.sniff]
+    best = max(((resolve(spec.sniff)(path)[0], spec.name) for spec in formats), default=(0.0, ""))
+    if not best[0]:
+        raise ModelError(
+            f"{path} is in no model format that the zoo knows ({', '.join(spec.name for spec in formats)})."
+        )
+    return best[1]
+
+
+def _stored(card: ModelCard, runtime: str, store: WeightStore) -> tuple[Path, str]:
+    """The card's first file that an installed runtime executes; files without a published hash only if nothing else."""
+    if not card.weights:
+        raise WeightsError(f"No weights of {card.id} are published: give a file of yours with weights=FILE.")
+    runnable = [file for file in card.weights if usable(file.format, runtime)]
+    if not runnable:
+        _refuse(card.weights, card, runtime)
+    chosen = next((file for file in runnable if file.sha256 or store.find(file, card.id)), runnable[0])
+    return store.path(chosen, card.id, card.licences), chosen.format
+
+
+def _refuse(files: tuple[WeightFile, ...], card: ModelCard, runtime: str) -> None:
+    formats = list(dict.fromkeys(file.format for file in files))
+    if runtime:
+        choose(formats[0], runtime)  # raises, and says why
+    raise RuntimeMissingError(f"No installed runtime can execute the files of {card.id} ({', '.join(formats)}).")
