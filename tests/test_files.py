@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import ZooError
-from zoo.files import atomic_write, replacing, sha256
+from zoo.files import atomic_write, cache_dir, replacing, sha256
 
 
 def test_a_file_appears_complete(tmp_path: Path) -> None:
@@ -38,3 +38,12 @@ def test_the_hash_is_the_standard_one(tmp_path: Path) -> None:
     data = bytes(range(256)) * 9000
     (tmp_path / "data").write_bytes(data)
     assert sha256(tmp_path / "data") == hashlib.sha256(data).hexdigest()
+
+
+def test_the_cache_folder_is_the_one_of_platformdirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import platformdirs
+
+    monkeypatch.delenv("ZOO_CACHE")
+    for home in ("", "/elsewhere/cache"):
+        monkeypatch.setenv("XDG_CACHE_HOME", home)
+        assert str(cache_dir()) == platformdirs.user_cache_dir("facezoo", appauthor=False)

@@ -98,13 +98,13 @@ class _Collection:
         """Record that several distributions bring the same name, which nobody can use then."""
         both = " and ".join(sorted(set(distributions)))
         sentence = f"The {kind} {name!r} comes from {both}: uninstall one of them, neither is used."
-        self.problems.append(Problem((name,) if kind == "plugin" else (), sentence, entries=(f"{kind}s:{name}",)))
+        self.problems.append(Problem([name] if kind == "plugin" else [], sentence, entries=[f"{kind}s:{name}"]))
 
     def document(self) -> dict[str, Any]:
         """The catalogue as plain data."""
         return {
             "plugins": {name: vars(plugin) for name, plugin in self.plugins.items()},
-            "problems": [specs.to_json(problem) for problem in self.problems],
+            "problems": [vars(problem) for problem in self.problems],
             "entries": self.entries,
             "watched": {path: stamp(path) for path in sorted(self.watched)},
         }
@@ -153,7 +153,7 @@ class _Collection:
         said = " ".join(str(error).split()) or type(error).__name__
         who = f"The plugin {plugin.name!r} of {plugin.distribution} {plugin.version}"
         trace = "".join(traceback.format_exception(error))
-        self.problems.append(Problem((plugin.name,), f"{who} is broken and not used: {said.rstrip('.')}.", trace))
+        self.problems.append(Problem([plugin.name], f"{who} is broken and not used: {said.rstrip('.')}.", trace))
         if self.manager.has_plugin(plugin.name):
             self.manager.unregister(name=plugin.name)
 
@@ -194,5 +194,5 @@ def _name(spec: Any) -> str:
 def _checked(kind: str, name: str, spec: Any) -> tuple[str, str, dict[str, Any]]:
     """The spec as plain data that `from_json` accepts again. Raises `TypeError` or `ValueError` when it does not."""
     document = json.loads(json.dumps(specs.to_json(spec)))
-    specs.from_json(KINDS[kind], document)
+    specs.from_json(getattr(specs, KINDS[kind]), document)
     return kind, name, document

@@ -13,26 +13,38 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zoo import specs
 from zoo.errors import PluginError, UsageError, ZooError, suggestion
 from zoo.files import atomic_write, cache_dir
 
+if TYPE_CHECKING:
+    from zoo.specs import (
+        ConverterSpec,
+        FormatSpec,
+        HealthCheck,
+        MethodSpec,
+        ModelCard,
+        ProtocolSpec,
+        RuntimeSpec,
+        SampleCard,
+    )
+
 T = TypeVar("T")
 SCHEMA = 1
-KINDS: dict[str, type[Any]] = {
-    "methods": specs.MethodSpec,
-    "formats": specs.FormatSpec,
-    "converters": specs.ConverterSpec,
-    "runtimes": specs.RuntimeSpec,
-    "protocols": specs.ProtocolSpec,
-    "checks": specs.HealthCheck,
-    "models": specs.ModelCard,
-    "samples": specs.SampleCard,
+KINDS = {
+    "methods": "MethodSpec",
+    "formats": "FormatSpec",
+    "converters": "ConverterSpec",
+    "runtimes": "RuntimeSpec",
+    "protocols": "ProtocolSpec",
+    "checks": "HealthCheck",
+    "models": "ModelCard",
+    "samples": "SampleCard",
 }
+"""What is catalogued, and the class in `zoo.specs` of each. Listing needs the names alone and imports no class."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +60,13 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why the plugins `names` (one, or several in conflict) are not used: a sentence, and the traceback if there is
-    one. `entries` are the names in conflict, as ``kind:name``."""
+    """Why the plugins `names` are not used: a sentence, and the traceback if there is one. `entries` are names that
+    nobody can use, because several distributions bring them, as ``kind:name``."""
 
-    names: tuple[str, ...]
+    names: list[str]
     sentence: str
     traceback: str = ""
-    entries: tuple[str, ...] = ()
+    entries: list[str] = field(default_factory=list)
 
 
 class Entries(Mapping[str, T], Generic[T]):
@@ -67,7 +79,9 @@ class Entries(Mapping[str, T], Generic[T]):
         """The spec called `name`. Raises `UsageError` for an unknown name, `PluginError` for a broken plugin's."""
         if name not in self._documents:
             raise self._missing(name)
-        made: T = specs.from_json(KINDS[self._kind], self._documents[name]["spec"])
+        from zoo import specs
+
+        made: T = specs.from_json(getattr(specs, KINDS[self._kind]), self._documents[name]["spec"])
         return made
 
     def __iter__(self) -> Iterator[str]:
@@ -103,15 +117,15 @@ class Catalogue:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
         self.plugins = {name: Plugin(**fields) for name, fields in document["plugins"].items()}
-        self.problems = tuple(specs.from_json(Problem, fields) for fields in document["problems"])
-        self.methods: Entries[specs.MethodSpec] = self.entries("methods")
-        self.formats: Entries[specs.FormatSpec] = self.entries("formats")
-        self.converters: Entries[specs.ConverterSpec] = self.entries("converters")
-        self.runtimes: Entries[specs.RuntimeSpec] = self.entries("runtimes")
-        self.protocols: Entries[specs.ProtocolSpec] = self.entries("protocols")
-        self.checks: Entries[specs.HealthCheck] = self.entries("checks")
-        self.cards: Entries[specs.ModelCard] = self.entries("models")
-        self.samples: Entries[specs.SampleCard] = self.entries("samples")
+        self.problems = tuple(Problem(**fields) for fields in document["problems"])
+        self.methods: Entries[MethodSpec] = self.entries("methods")
+        self.formats: Entries[FormatSpec] = self.entries("formats")
+        self.converters: Entries[ConverterSpec] = self.entries("converters")
+        self.runtimes: Entries[RuntimeSpec] = self.entries("runtimes")
+        self.protocols: Entries[ProtocolSpec] = self.entries("protocols")
+        self.checks: Entries[HealthCheck] = self.entries("checks")
+        self.cards: Entries[ModelCard] = self.entries("models")
+        self.samples: Entries[SampleCard] = self.entries("samples")
 
     def entries(self, kind: str) -> Entries[Any]:
         """The entries of one of `KINDS`."""

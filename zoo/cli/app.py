@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,6 +102,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(sentence: str, code: int, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exc()
     return _say(f"Error: {sentence}", code)
 
