@@ -83,8 +83,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        place = getattr(error, "ctx", None)
+        hint = f" See `{place.command_path} --help`." if place else ""
+        return _say(f"Error: {error.format_message()}{hint}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _say("Interrupted.", INTERRUPTED)
     except BrokenPipeError:

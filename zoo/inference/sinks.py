@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -241,10 +242,8 @@ def _make(out: Path) -> list[Path]:
             f"Cannot make the folder {out} for results: {error.strerror or error}; choose another."
         ) from None
     try:
-        with contextlib.suppress(InterruptedError), replacing(out / ".writable") as temporary:
-            temporary.touch()
-            raise InterruptedError  # it can be written: leave no trace
-    except ZooError:
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError:
         raise ZooError(f"Cannot write results into {out}: choose a folder that you may write to.") from None
     return missing
 
