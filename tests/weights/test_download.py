@@ -105,11 +105,12 @@ def test_it_gives_up_and_keeps_what_it_has_for_the_next_time(site, store):
     assert site.asked(PATH)[-1] == "bytes=120000-"
 
 
-@pytest.mark.parametrize("ranges", ["ignored", "wrong"])
-def test_a_server_that_cannot_continue_starts_over(site, store, ranges):
+@pytest.mark.parametrize(("ranges", "then"), [("ignored", []), ("wrong", [""])])
+def test_a_server_that_cannot_continue_starts_over(site, store, ranges, then):
     file = site.host(NAME, CONTENT)
     site.cuts[PATH], site.ranges = [100_000], ranges
     assert store().path(file).read_bytes() == CONTENT
+    assert site.asked(PATH) == ["", "bytes=100000-", *then]
 
 
 def abandon(store, key: str, content: bytes) -> Path:
