@@ -10,7 +10,6 @@ from zoo_scrfd.decode import Decode
 def load(request: LoadRequest) -> Detector:
     """The detector that `request` describes (options: `DetectorOptions`).
 
-
     IoU is with +1, as in ``scrfd.py``. Raises `ModelError` for files that are no SCRFD.
     """
     decode = Decode(tuple(request.argument("strides")), request.argument("anchors"), request.card.keypoints)

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError, RuntimeMissingError, UsageError, WeightsError
 from zoo.files import sha256
+from zoo.inference.model import FunctionModel, Model
 from zoo.options import make
 from zoo.plugins import catalogue, resolve
 from zoo.runtimes import Session, choose, open_session, usable
 from zoo.specs import ModelCard, WeightFile
-from zoo.weights import Settings, WeightStore
+from zoo.weights import Settings, WeightStore, enforce
 
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What a method's `load` gets: the card, the file `path` of the model format `format`, what executes it, and
-    `options`, an instance of the method's options dataclass."""
+    """What a method's `load` gets: the card, the file `path` of the model format `format` (None for a card that lists
+    no weights), what executes it, and `options`, an instance of the method's options dataclass."""
 
     card: ModelCard
-    path: Path
+    path: Path | None
     format: str
     runtime: str = ""
     threads: int = 0
@@ -32,7 +33,14 @@ class LoadRequest:
 
     def session(self) -> Session:
         """Open the file. Raises as `zoo.runtimes.open_session`."""
+        if self.path is None:
+            raise ModelError(f"The card {self.card.id} lists no weights, so there is nothing to open.")
         return open_session(self.path, self.format, runtime=self.runtime, threads=self.threads, device=self.device)
+
+    def load(self) -> Model:
+        """Load the model through its method's plugin."""
+        loaded = resolve(catalogue().methods[self.card.method].load)(self)
+        return loaded if isinstance(loaded, Model) else FunctionModel(loaded)
 
     def argument(self, name: str) -> Any:
         """The card's argument `name`. Raises `ModelError` when the card does not give it."""
@@ -51,7 +59,7 @@ def load(
     card: str = "",
     offline: bool | None = None,
     **options: Any,
-) -> Any:
+) -> Model:
     """Load a model: a callable that takes an image (path, bytes, BGR array, or several of them) and gives its `Faces`.
 
     `model` is a model's id, a method's name (its default model), or the path of a model file, which is recognised by
@@ -60,38 +68,58 @@ def load(
     `runtime`, `threads` and `device` are those of `zoo.runtimes.open_session`. Further keywords are the model's
     options, for example ``size="640x640"``.
 
-    Raises `UsageError` for unknown names and unfit options, `WeightsError` when weights cannot be had, `ModelError`
-    when the file does not fit the card, `RuntimeMissingError` when nothing installed can run it.
+    Raises `UsageError` for unknown names and unfit options, `WeightsError` when weights cannot be had, `LicenceError`
+    when the licence policy refuses the model, `ModelError` when the file does not fit the card, `RuntimeMissingError`
+    when nothing installed can run it.
+    """
+    store = WeightStore(Settings.from_environment(offline=offline))
+    return request(model, store, weights, runtime, threads, device, card, options).load()
+
+
+def request(
+    model: str | os.PathLike[str],
+    store: WeightStore,
+    weights: str | os.PathLike[str] | None = None,
+    runtime: str = "",
+    threads: int = 0,
+    device: str = "auto",
+    card: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> LoadRequest:
+    """What `load` will load, its weights found or fetched by `store` and everything checked that a name can tell.
+
+    Parameters and errors are those of `load`.
     """
     found = find_card(model, card)
     method = catalogue().methods[found.method]
-    made: Any = make(resolve(method.options), options)  # type: ignore[arg-type]
+    made: Any = make(resolve(method.options), options or {})  # type: ignore[arg-type]
     brought = weights or (model if _is_file(model) else None)
-    if brought:
-        path, kind = _brought(Path(brought), found)
-    else:
-        path, kind = _stored(found, runtime, WeightStore(Settings.from_environment(offline=offline)))
-    return resolve(method.load)(LoadRequest(found, path, kind, runtime, threads, device, made))
+    enforce(found.licences, store.settings.policy, found.id)
+    path, kind = _brought(Path(brought), found) if brought else _stored(found, runtime, store)
+    return LoadRequest(found, path, kind, runtime, threads, device, made)
 
 
 def find_card(model: str | os.PathLike[str], card: str = "") -> ModelCard:
     """The card of what `load` would load. Raises `UsageError` when nothing of that name is known."""
     name, known = os.fspath(model), catalogue()
-    if card:
-        return known.cards[card]
+    described = known.cards[card] if card else None
+    if _is_file(model):
+        return described or _recognised(Path(model))
+    if described and name != card:
+        raise UsageError(f"card={card} describes a model file, and {name} is none: leave the card out.")
     if name in known.cards:
         return known.cards[name]
     if name in known.methods:
         return known.cards[known.methods[name].default]
-    if _is_file(model):
-        return _recognised(Path(model))
     if Path(name).suffix in (".onnx", ".pth", ".pt") or "/" in name or os.sep in name:
         raise UsageError(f"There is no model file {name}.")
     return known.cards[name]  # raises, with the nearest name
 
 
 def _is_file(model: str | os.PathLike[str]) -> bool:
-    return os.fspath(model) not in catalogue().cards and Path(model).is_file()
+    """Whether `model` means a file: known names go before files that happen to be called like them."""
+    name = os.fspath(model)
+    return name not in catalogue().cards and name not in catalogue().methods and Path(model).is_file()
 
 
 def _recognised(path: Path) -> ModelCard:
@@ -133,10 +161,10 @@ def _format(path: Path) -> str:
     return best[1]
 
 
-def _stored(card: ModelCard, runtime: str, store: WeightStore) -> tuple[Path, str]:
+def _stored(card: ModelCard, runtime: str, store: WeightStore) -> tuple[Path | None, str]:
     """The card's first file that an installed runtime executes; files without a published hash only if nothing else."""
     if not card.weights:
-        raise WeightsError(f"No weights of {card.id} are published: give a file of yours with weights=FILE.")
+        return None, ""
     runnable = [file for file in card.weights if usable(file.format, runtime)]
     if not runnable:
         _refuse(card.weights, card, runtime)
