@@ -24,7 +24,7 @@ def test_a_method_goes_through_json_unchanged() -> None:
     ],
 )
 def test_what_does_not_fit_is_named(document: dict[str, object], sentence: str) -> None:
-    with pytest.raises(ValueError, match="Thresholds|field") as error:
+    with pytest.raises(ValueError, match=r"Thresholds|field") as error:
         from_json(Thresholds, document)
     assert sentence in str(error.value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import warnings
 from collections.abc import Generator, Mapping, Sequence
@@ -12,11 +11,14 @@ from typing import Any
 
 from zoo import receipts
 from zoo.errors import UsageError, suggestion
+from zoo.files import sha256
 from zoo.inference import loading
+from zoo.inference.model import Model
 from zoo.options import make, option, split
 from zoo.plugins import Catalogue, catalogue, resolve
-from zoo.requests import TaskRequest, TaskResult
+from zoo.requests import Progress, Silent, TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
+from zoo.weights import WeightStore
 
 Wrapper = Generator[None, TaskResult, TaskResult]
 
@@ -68,15 +70,32 @@ def request(
         raise UsageError(
             f"{card.id} is a model of {card.method}, not of {spec.name}: zoo run {card.method} {task} --model {card.id}"
         )
-    load = functools.partial(_load, choice, spec, parts[1])
+    if choice.runtime:
+        catalogue().runtimes[choice.runtime]  # raises for a name that does not exist
+    load = _Loader(choice, spec, parts[1], more.get("progress") or Silent())
     options = make(task_class[0], parts[2]) if task_class else None
     settings |= asdict(options) if options is not None else {}
     return TaskRequest(spec, task, card, load, tuple(inputs), options, settings, **more)
 
 
-def _load(choice: ModelChoice, method: MethodSpec, model_options: dict[str, Any], **overrides: Any) -> Any:
-    chosen = {**asdict(choice), "model": choice.model or method.default, **model_options, **overrides}
-    return loading.load(chosen.pop("model"), **chosen)
+@dataclass
+class _Loader:
+    """The `load` of a request: loads the model that was chosen, and remembers from which file."""
+
+    choice: ModelChoice
+    method: MethodSpec
+    options: dict[str, Any]
+    progress: Progress
+    path: Path | None = None
+
+    def __call__(self, **overrides: Any) -> Model:
+        """Load the model; `overrides` are fields of `ModelChoice` or options of the model."""
+        chosen = {**asdict(self.choice), **{k: overrides.pop(k) for k in [*overrides] if hasattr(self.choice, k)}}
+        model = chosen.pop("model") or self.method.default
+        store = WeightStore(progress=self.progress, say=self.progress.note)
+        found = loading.request(model, store, options={**self.options, **overrides}, **chosen)
+        self.path = found.path
+        return found.load()
 
 
 def run(asked: TaskRequest) -> TaskResult:
@@ -138,10 +157,17 @@ def _warn(name: str, error: BaseException) -> None:
     warnings.warn(f"The task wrapper of the plugin {name!r} broke and is ignored: {error!r}", stacklevel=2)
 
 
+def _weights(load: Any) -> dict[str, str]:
+    """The file that the model was loaded from, and its hash."""
+    path = getattr(load, "path", None)
+    return {"file": path.name, "sha256": sha256(path)} if path else {}
+
+
 def _write_receipt(out: Path, asked: TaskRequest, result: TaskResult, seconds: float) -> None:
     facts = {
         "task": f"{asked.method.name} {asked.task}",
         "model": asked.card.id,
+        "weights": _weights(asked.load),
         "licences": {name: licence["name"] for name, licence in asdict(asked.card.licences).items()},
         "inputs": list(asked.inputs),
         "options": dict(asked.settings),

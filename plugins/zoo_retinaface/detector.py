@@ -15,5 +15,5 @@ def load(request: LoadRequest) -> Detector:
     steps, sizes, variances = (request.argument(name) for name in ("steps", "min_sizes", "variances"))
     decode = Decode(tuple(steps), tuple(tuple(level) for level in sizes), tuple(variances))
     session = request.session()
-    require_outputs(request.card, session, CHANNELS, request.path.name, ordered=False)
+    require_outputs(request.card, session, CHANNELS, request.where, ordered=False)
     return Detector(request.card, session, decode, request.options, plus_one=True)

@@ -14,5 +14,5 @@ def load(request: LoadRequest) -> Detector:
     """
     decode = Decode(tuple(request.argument("strides")), request.argument("anchors"), request.card.keypoints)
     session = request.session()
-    require_outputs(request.card, session, decode.channels, request.path.name)
+    require_outputs(request.card, session, decode.channels, request.where)
     return Detector(request.card, session, decode, request.options, plus_one=True)

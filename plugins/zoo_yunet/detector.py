@@ -14,5 +14,5 @@ def load(request: LoadRequest) -> Detector:
     """
     decode = Decode(tuple(request.argument("strides")), geometric=request.options.score == "geometric")
     session = request.session()
-    require_outputs(request.card, session, decode.channels, request.path.name)
+    require_outputs(request.card, session, decode.channels, request.where)
     return Detector(request.card, session, decode, request.options)

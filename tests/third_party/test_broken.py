@@ -112,8 +112,9 @@ def test_the_catalogue_sees_installs_upgrades_and_edits(install: Install) -> Non
     time.sleep(0.01)
     (site.folder / "zoo_good.py").write_text(good("good", "Edited in place."))
     assert summaries()["good"] == "Edited in place."
+    (site.folder.parent / "gone").mkdir()
     for path in [*site.folder.glob("zoo_more*")]:
-        path.rename(site.folder.parent / path.name)
+        path.rename(site.folder.parent / "gone" / path.name)
     assert "more" not in summaries()
 
 

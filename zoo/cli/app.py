@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -27,17 +27,20 @@ COMMANDS = {
 INTERRUPTED = 130
 
 
+_Resolved: TypeAlias = tuple[str | None, click.Command | None, list[str]]
+
+
 class SuggestingGroup(click.Group):
     """A group that answers a mistyped command with the nearest one."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    what = "command"
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> _Resolved:
         """Find the command that `args` begin with, as click does; an unknown one is a usage error with a suggestion."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             known = self.list_commands(ctx)
             ctx.fail(f"There is no {self.what} {args[0]!r}.{suggestion(args[0], known)} Known: {', '.join(known)}.")
         return super().resolve_command(ctx, args)
-
-    what = "command"
 
 
 class Zoo(SuggestingGroup):

@@ -90,7 +90,8 @@ def _list_plugins(found: Catalogue, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Tell everything about NAME: a model, a method, a plugin, a runtime, a sample or any other entry."""
+    """Tell everything about NAME: a model, a method, a plugin, a runtime, a sample or any other entry. Where one name
+    means several things, say which: plugin:onnx."""
     found = installed()
     document = _find(found, name)
     if as_json:
@@ -100,8 +101,9 @@ def info(name: str, as_json: bool) -> None:
         click.echo(line)
 
 
-def _find(found: Catalogue, name: str) -> dict[str, Any]:
-    for kind in KINDS:
+def _find(found: Catalogue, word: str) -> dict[str, Any]:
+    asked, _, name = word.rpartition(":")
+    for kind in (kind for kind in KINDS if asked in ("", kind.removesuffix("s"))):
         entries = found.entries(kind)
         if name in entries:
             document = {"kind": kind.removesuffix("s"), "plugin": entries.owner(name), **entries.document(name)}
@@ -109,12 +111,12 @@ def _find(found: Catalogue, name: str) -> dict[str, Any]:
     problem = next((p for p in found.problems if name in p.names or name in str(p.entries)), None)
     if problem:
         return {"kind": "problem", "what": problem.sentence, "traceback": problem.traceback}
-    if name in found.plugins:
+    if name in found.plugins and asked in ("", "plugin"):
         plugin = found.plugins[name]
         brings = {kind: [n for n in found.entries(kind) if found.entries(kind).owner(n) == name] for kind in KINDS}
         return {"kind": "plugin", **vars(plugin), "brings": {kind: names for kind, names in brings.items() if names}}
     known = [*found.plugins, *(n for kind in KINDS for n in found.entries(kind))]
-    raise UsageError(f"Nothing is called {name!r}.{suggestion(name, known)} `zoo list` shows what there is.")
+    raise UsageError(f"Nothing is called {word!r}.{suggestion(name, known)} `zoo list` shows what there is.")
 
 
 def _lines(document: Mapping[str, Any], indent: str = "") -> list[str]:

@@ -5,27 +5,20 @@ What differs from method to method is how a network's outputs are read, and that
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zoo import images
-from zoo.errors import InputError, ModelError, UsageError, suggestion
+from zoo.errors import ModelError, UsageError, suggestion
 from zoo.geometry import nms
+from zoo.inference.model import Model
 from zoo.inference.options import DetectorOptions
 from zoo.inference.preprocess import Fitted, Preprocessor, Size, parse_sizes
 from zoo.runtimes import Session
 from zoo.specs import ModelCard, Thresholds
 from zoo.types import Faces, Floats, Image
-
-ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | NDArray[Any]"
-"""A path, the bytes of an image file, or an array as `zoo.images.as_image` takes it (channels in BGR order)."""
 
 Outputs: TypeAlias = Sequence[Floats]
 """What a network says of one image: one array (rows, channels) for each of its outputs, in their order."""
@@ -46,7 +39,7 @@ class Prepared:
     inputs: tuple[Fitted, ...]
 
 
-class Detector:
+class Detector(Model):
     """A loaded face detector: ``detector(image)`` gives the `Faces` of one image, ``detector(images)`` an iterator.
 
     `prepare`, `run` and `finish` are the stages of that, for who wants to time or to arrange them. One detector may be
@@ -77,34 +70,9 @@ class Detector:
         self._input = session.inputs[0].name
         self.batches = session.inputs[0].shape[0] is None and all(len(info.shape) == 3 for info in session.outputs)
 
-    @overload
-    def __call__(self, image: ImageLike, faces: Faces | None = None) -> Faces: ...  # type: ignore[overload-overlap]
-
-    @overload
-    def __call__(self, image: Iterable[ImageLike], faces: Faces | None = None) -> Iterator[Faces]: ...
-
-    def __call__(self, image: Any, faces: Faces | None = None) -> Faces | Iterator[Faces]:
-        """The faces of an image, or of each of several, highest score first, in pixels of the image.
-
-        `faces` is accepted because every model takes it; a detector finds faces and does not need any. Raises
-        `InputError` for an image that cannot be read.
-        """
-        if isinstance(image, str | os.PathLike | bytes) or (isinstance(image, np.ndarray) and image.ndim < 4):
-            return self.detect([read_image(image)])[0]
-        if not isinstance(image, Iterable):
-            raise InputError(
-                f"A {type(image).__name__} is no image: give a path, bytes, a BGR array, or several of them."
-            )
-        return self.stream(image)
-
-    def stream(self, sources: Iterable[ImageLike], batch: int = 1) -> Iterator[Faces]:
-        """The faces of each of `sources`, in order; `batch` images are in memory at once."""
-        several = iter(sources)
-        while chunk := list(itertools.islice(several, batch)):
-            yield from self.detect([read_image(source) for source in chunk])
-
-    def detect(self, pictures: Sequence[Image]) -> list[Faces]:
-        """The faces of each of `pictures` ((H, W, 3) uint8 BGR), run together where the network allows it."""
+    def detect(self, pictures: Sequence[Image], known: Sequence[Faces] | None = None) -> list[Faces]:
+        """The faces of each of `pictures` ((H, W, 3) uint8 BGR), run together where the network allows it. What is
+        `known` makes no difference to a detector."""
         prepared = [self.prepare(picture) for picture in pictures]
         return [self.finish(one, outputs) for one, outputs in zip(prepared, self.run(prepared), strict=True)]
 
@@ -152,17 +120,6 @@ class Detector:
                 f"The network of {self.card.id} says that it takes batches, but does not answer in batches."
             )
         return [[array[index] for array in arrays] for index in range(len(tensors))]
-
-
-def read_image(source: ImageLike) -> Image:
-    """The pixels, (H, W, 3) uint8 BGR, of a path, of the bytes of a file, or of an array. Raises `InputError`."""
-    if isinstance(source, np.ndarray):
-        return images.as_image(source)
-    if isinstance(source, bytes):
-        return images.decode(source)
-    if isinstance(source, str | os.PathLike):
-        return images.read(Path(source))
-    raise InputError(f"A {type(source).__name__} is no image: give a path, bytes or a BGR array.")
 
 
 def require_outputs(

@@ -37,6 +37,11 @@ class LoadRequest:
             raise ModelError(f"The card {self.card.id} lists no weights, so there is nothing to open.")
         return open_session(self.path, self.format, runtime=self.runtime, threads=self.threads, device=self.device)
 
+    @property
+    def where(self) -> str:
+        """The file's name, for messages."""
+        return self.path.name if self.path else self.card.id
+
     def load(self) -> Model:
         """Load the model through its method's plugin."""
         loaded = resolve(catalogue().methods[self.card.method].load)(self)

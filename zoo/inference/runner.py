@@ -13,11 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from zoo import images
 from zoo.errors import InputError
 from zoo.files import atomic_write
+from zoo.inference.model import Model
 from zoo.inference.outcome import Outcome
 from zoo.inference.sources import Item
 from zoo.types import Faces, Image
@@ -65,11 +66,10 @@ class Job:
 class Worker:
     """What one thread does with a batch of jobs.
 
-    `model` has ``detect(images) -> list[Faces]``, or is called with one image at a time. `draw_frames` says that frames
-    of videos are drawn too; `quality` 1..100 is that of JPEG and WebP.
+    `draw_frames` says that frames of videos are drawn too; `quality` 1..100 is that of JPEG and WebP.
     """
 
-    model: Any
+    model: Model
     draw_frames: bool = False
     quality: int = 95
 
@@ -92,8 +92,7 @@ class Worker:
     def _detect(self, batch: list[Image]) -> list[Faces | InputError]:
         """The faces of each image; of an image that the model refuses, why."""
         try:
-            detect = getattr(self.model, "detect", None)
-            return list(detect(batch) if detect else map(self.model, batch)) if batch else []
+            return list(self.model.detect(batch)) if batch else []
         except InputError as error:
             return [error] if len(batch) == 1 else [self._detect([image])[0] for image in batch]
 
