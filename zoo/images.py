@@ -10,6 +10,7 @@ published models were evaluated that way: grey becomes three equal channels, an 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -144,12 +145,13 @@ def encode(image: Image, suffix: str, quality: int = 95) -> bytes:
     Raises `InputError` when the format cannot hold the image.
     """
     parameters = {".webp": [cv2.IMWRITE_WEBP_QUALITY, quality], ".png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}
-    try:
-        _, data = cv2.imencode(suffix, image, parameters.get(suffix.lower(), [cv2.IMWRITE_JPEG_QUALITY, quality]))
-    except cv2.error:
-        height, width = image.shape[:2]
-        raise InputError(f"An image of {width} x {height} pixels cannot be written as {suffix}.") from None
-    return data.tobytes()
+    chosen = parameters.get(suffix.lower(), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    with contextlib.suppress(cv2.error):
+        good, data = cv2.imencode(suffix, image, chosen)
+        if good:
+            return data.tobytes()
+    height, width = image.shape[:2]
+    raise InputError(f"An image of {width} x {height} pixels cannot be written as {suffix}.")
 
 
 def as_image(array: NDArray[Any], where: str = "image") -> Image:
@@ -191,7 +193,7 @@ def _png_is_complete(data: bytes) -> bool:
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF markers; the three others are DHT, JPG and DAC
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RST0..7, SOI
 _SCAN, _END = frozenset({0xDA}), b"\xff\xd9"
-_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 _MOST_SEGMENTS = 10_000
 
 

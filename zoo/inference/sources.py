@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo import images
+from zoo import images, receipts
 from zoo.errors import InputError, UsageError, suggestion
 from zoo.inference import stdin, video
 from zoo.inference.names import Names, relative
 from zoo.types import Image
 
-RECEIPT = "infer.zoo.json"
+RECEIPT = f"infer{receipts.SUFFIX}"
 """A folder below an input folder is left out when it holds this: annotated copies are no new images."""
 
 
