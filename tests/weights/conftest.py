@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from weight_server import Site, serve
 
+from tests.weights.weight_server import Site, serve
 from zoo.weights import Settings, WeightStore, download
 
 

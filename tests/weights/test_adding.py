@@ -5,8 +5,8 @@ import hashlib
 import json
 
 import pytest
-from weight_server import weight_file
 
+from tests.weights.weight_server import weight_file
 from zoo.errors import UsageError, WeightsError
 from zoo.specs import Licence, Licences, ModelCard, Preprocess, WeightFile
 

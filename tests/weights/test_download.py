@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-import weight_server
-from weight_server import ORIGIN, fetch_together, weight_file
 
+from tests.weights import weight_server
+from tests.weights.weight_server import ORIGIN, fetch_together, weight_file
 from zoo.errors import WeightsError, ZooError
 from zoo.weights import download
 from zoo.weights.parts import Part, dead_parts
@@ -227,7 +227,7 @@ def test_two_processes_at_once_get_the_same_file(site, store):
 def test_what_a_killed_process_has_left_is_continued_and_never_used(site, store):
     file = site.host(NAME, CONTENT)
     site.pause = 0.05
-    code = f"from weight_server import *; fetch_in_process({site.address!r}, {file!r})"
+    code = f"from tests.weights.weight_server import *; fetch_in_process({site.address!r}, {file!r})"
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
     assert weight_server.__file__
     parts = store().cache.parts

@@ -7,8 +7,8 @@ import sys
 import zipfile
 
 import pytest
-from weight_server import make_wheel, weight_file
 
+from tests.weights.weight_server import make_wheel, weight_file
 from zoo.errors import WeightsError
 from zoo.weights import sources, wheels
 

@@ -7,8 +7,8 @@ import random
 import socket
 
 import pytest
-from weight_server import ORIGIN, make_wheel, weight_file
 
+from tests.weights.weight_server import ORIGIN, make_wheel, weight_file
 from zoo.errors import LicenceError, WeightsError
 from zoo.specs import Licence, Licences
 from zoo.weights import describe
