@@ -48,9 +48,11 @@ class OrtSession:
         return outputs
 
 
-def devices() -> list[str]:
-    """The devices that this ONNX Runtime was built for, the preferred first: ``cuda``, ``cpu``."""
-    return [_device_name(name) for name in onnxruntime.get_available_providers()]
+def devices() -> dict[str, str]:
+    """The devices that this ONNX Runtime was built for, the preferred first, and its provider for each: ``cuda``,
+    ``cpu``. Azure, which it lists as well, is a service elsewhere and no device."""
+    names = onnxruntime.get_available_providers()
+    return {_device_name(name): name for name in names if _device_name(name) != "azure"}
 
 
 def _options(threads: int) -> Any:
@@ -78,8 +80,7 @@ def _providers(device: str) -> list[Any]:
         raise UsageError(
             f"onnxruntime has no device {device!r} here.{suggestion(name, known)} It has: auto, {', '.join(known)}."
         )
-    provider = onnxruntime.get_available_providers()[known.index(name)]
-    asked = (provider, {"device_id": index}) if index else provider
+    asked = (known[name], {"device_id": index}) if index else known[name]
     return [asked] if name == "cpu" else [asked, "CPUExecutionProvider"]
 
 

@@ -141,6 +141,7 @@ def test_health_checks_run_a_network() -> None:
         health = check()
         assert health.status == "ok", health
         assert health.detail[0].isdecimal()
+        assert "azure" not in health.detail
 
 
 def test_sniff(tmp_path: Path, fixtures: Path) -> None:
