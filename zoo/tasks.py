@@ -27,12 +27,12 @@ Wrapper = Generator[None, TaskResult, TaskResult]
 class ModelChoice:
     """Which model runs, and on what."""
 
-    model: str = option("", "model id, or path of a model file (default: the method's own choice)")
-    card: str = option("", "card that describes a model file which no card knows by its hash")
-    weights: str = option("", "file of weights to use instead of the card's")
-    runtime: str = option("", "runtime that executes the model (default: the best one installed)")
-    device: str = option("auto", "auto, cpu, cuda, ...; auto takes what the runtime really offers")
-    threads: int = option(0, "threads to use in all (default: all cores)", least=0)
+    model: str = option("", "Model id, or path of a model file. Default: the method's own choice.")
+    card: str = option("", "Card that describes a model file which no card knows by its hash.")
+    weights: str = option("", "File of weights to use instead of the card's.")
+    runtime: str = option("", "What executes the model. Default: the best runtime installed.")
+    device: str = option("auto", "auto, cpu, cuda, ...; auto takes what the runtime really offers.")
+    threads: int = option(0, "Threads to use in all; 0 is one a core.", least=0)
 
 
 def option_classes(method: MethodSpec, task: TaskSpec) -> tuple[type[Any], ...]:

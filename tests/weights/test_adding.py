@@ -16,7 +16,7 @@ OWN = WeightFile("landmarks.ckpt", "ckpt", note="Google Drive, named by its auth
 
 
 def card(id: str, *weights: WeightFile) -> ModelCard:
-    return ModelCard(id, "method", "network", "summary", Preprocess(), LICENCES, weights=weights)
+    return ModelCard(id, "method", "summary", "network", Preprocess(), LICENCES, weights=weights)
 
 
 CARDS = {each.id: each for each in (

@@ -34,7 +34,7 @@ def print_json(document: Any) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; numbers are right-aligned, None is an empty cell."""
+    """Print a table; a column of numbers (also as formatted text) is right-aligned, None is an empty cell."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     right = [_numeric([row[i] for row in rows]) for i in range(len(headers))]
     if sys.stdout.isatty():
@@ -44,7 +44,8 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _numeric(column: Sequence[Any]) -> bool:
-    return bool(column) and all(cell is None or isinstance(cell, int | float) for cell in column)
+    cells = [str(cell) for cell in column if cell is not None]
+    return bool(cells) and all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in cells)
 
 
 def _print_rich(headers: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:

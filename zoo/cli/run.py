@@ -91,12 +91,16 @@ def _common_parameters() -> list[click.Parameter]:
     return [
         click.Argument(["inputs"], nargs=-1, metavar="[INPUT | KEY=VALUE]..."),
         click.Option(
-            ["-o", "--out"], metavar="DIR", help="folder for results (default: results/MODEL; none with --json)"
+            ["-o", "--out"], metavar="DIR", help="Folder for results. (default: results/MODEL; none with --json)"
         ),
-        click.Option(["--config"], metavar="FILE", help="YAML file of options; flags and key=value win over it"),
-        click.Option(["--offline"], is_flag=True, help="never touch the network"),
-        click.Option(["--license-policy"], type=click.Choice(["any", "commercial"]), help="refuse other weights"),
-        click.Option(["--json", "as_json"], is_flag=True, help="print JSON lines, one an image"),
+        click.Option(["--config"], metavar="FILE", help="YAML file of options; flags and key=value win over it."),
+        click.Option(["--offline"], is_flag=True, help="Never touch the network."),
+        click.Option(
+            ["--license-policy"],
+            type=click.Choice(["any", "commercial"]),
+            help="Refuse weights that this policy does not allow.",
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON lines, one an image, instead of a table."),
     ]
 
 
@@ -209,8 +213,8 @@ def _print_faces(record: dict[str, Any]) -> None:
     if not faces:
         return
     rows = [
-        (i + 1, round(face["score"], 3), *(round(v, 1) for v in face["box"]), _points(face))
-        for i, face in enumerate(faces)
+        (number, f"{face['score']:.3f}", *(f"{edge:.1f}" for edge in face["box"]), _points(face))
+        for number, face in enumerate(faces, 1)
     ]
     print_table(("face", "score", "x1", "y1", "x2", "y2", "keypoints"), rows)
     click.echo()
@@ -221,7 +225,8 @@ def _points(face: dict[str, Any]) -> str:
 
 
 def _print_images(records: list[dict[str, Any]], total: int) -> None:
-    rows = [(r["image"], len(r["faces"]), max((f["score"] for f in r["faces"]), default=None)) for r in records]
+    rows = [(r["image"], len(r["faces"]), f"{max(f['score'] for f in r['faces']):.3f}" if r["faces"] else None)
+            for r in records]  # fmt: skip
     print_table(("image", "faces", "best score"), rows)
     click.echo(f"... and {total - len(records)} more\n" if total > len(records) else "")
 
