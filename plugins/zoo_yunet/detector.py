@@ -12,7 +12,7 @@ def load(request: LoadRequest) -> Detector:
 
     IoU is without +1, as in mmcv's and OpenCV's suppression.
     """
-    decode = Decode(tuple(request.argument("strides")), geometric=request.options.score == "geometric")
+    decode = Decode(tuple(request.argument("strides")), geometric=request.options.geometric)
     session = request.session()
     require_outputs(request.card, session, decode.channels, request.where)
     return Detector(request.card, session, decode, request.options)

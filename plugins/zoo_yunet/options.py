@@ -13,8 +13,14 @@ from zoo.options import option
 class YunetOptions(DetectorOptions):
     """What YuNet understands beyond every detector's options."""
 
-    score: Literal["geometric", "product"] = option(
-        "geometric",
-        "How class and objectness become one score: geometric, the root of their product, as OpenCV and the C++"
-        " library; or product, as the training repository. Thresholds apply to it.",
+    score: Literal["auto", "geometric", "product"] = option(
+        "auto",
+        "How class and objectness become the score that thresholds apply to: geometric, the root of their product, as"
+        " OpenCV and the C++ library; product, as the training repository; or auto, which is product with"
+        " thresholds=protocol, since that is what the original was evaluated with, and else geometric.",
     )
+
+    @property
+    def geometric(self) -> bool:
+        """Whether the score is the root of the product."""
+        return self.score == "geometric" or (self.score == "auto" and self.thresholds != "protocol")

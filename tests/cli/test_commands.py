@@ -56,7 +56,7 @@ def test_help_shows_an_example(zoo: Zoo, words: list[str]) -> None:
 
 def test_help_of_a_task_explains_every_option(zoo: Zoo) -> None:
     text = zoo("run", "yunet", "infer", "--help").stdout
-    for flag in ("--model", "--runtime", "--size", "--score geometric|product", "--thresholds", "--save", "--out"):
+    for flag in ("--model", "--runtime", "--size", "--score auto|geometric|product", "--thresholds", "--save", "--out"):
         assert flag in text, flag
 
 

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import onnxruntime
 import pytest
-from comparing import assert_same
 from zoo_retinaface.decode import Decode
 from zoo_retinaface.detector import load as make
 
+from tests.plugins.comparing import assert_same
 from zoo.errors import ModelError
 from zoo.inference.detector import Detector
 from zoo.inference.loading import LoadRequest

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import onnxruntime
 import pytest
-from comparing import assert_same
 from zoo_scrfd.decode import Decode
 
+from tests.plugins.comparing import assert_same
 from zoo.errors import ModelError
 from zoo.inference.detector import Detector
 from zoo.types import Faces

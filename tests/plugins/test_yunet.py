@@ -8,11 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from comparing import assert_same
 from zoo_yunet.decode import Decode
+from zoo_yunet.options import YunetOptions
 
+from tests.plugins.comparing import assert_same
 from zoo import images
 from zoo.inference.detector import Detector
+from zoo.options import make
 from zoo.types import Faces
 
 Load = Callable[..., Detector]
@@ -84,3 +86,18 @@ def test_scores_beyond_one_by_rounding() -> None:
     boxes, keypoints = np.zeros((1, 4), np.float32), np.zeros((1, 10), np.float32)
     assert Decode((8,))([low, high, boxes, keypoints], 8, 8, 0).scores.tolist() == [0]
     assert Decode((8,))([high, high, boxes, keypoints], 8, 8, 0).scores.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("score", "thresholds", "geometric"),
+    [
+        ("auto", "photo", True),
+        ("auto", "protocol", False),
+        ("geometric", "protocol", True),
+        ("product", "photo", False),
+    ],
+)
+def test_the_protocol_is_judged_by_the_product_unless_said_otherwise(
+    score: str, thresholds: str, geometric: bool
+) -> None:
+    assert make(YunetOptions, {"score": score, "thresholds": thresholds}).geometric is geometric
