@@ -80,7 +80,7 @@ class _Collection:
             with contextlib.redirect_stdout(sys.stderr):
                 module = load(plugin)
                 self.manager.register(module, plugin.name)
-                self.plugins[plugin.name] = Plugin(**{**vars(plugin), "wraps": self._wraps(plugin)})
+                self.plugins[plugin.name] = plugin._replace(wraps=self._wraps(plugin))
                 contributions = list(self._contributions(plugin))
         except (Exception, SystemExit) as error:
             self._problem(plugin, error)
@@ -103,8 +103,8 @@ class _Collection:
     def document(self) -> dict[str, Any]:
         """The catalogue as plain data."""
         return {
-            "plugins": {name: vars(plugin) for name, plugin in self.plugins.items()},
-            "problems": [vars(problem) for problem in self.problems],
+            "plugins": {name: plugin._asdict() for name, plugin in self.plugins.items()},
+            "problems": [problem._asdict() for problem in self.problems],
             "entries": self.entries,
             "watched": {path: stamp(path) for path in sorted(self.watched)},
         }

@@ -16,16 +16,20 @@ Document = Mapping[str, Any]
 
 
 def _model_row(name: str, card: Document) -> Row:
-    published = [metric["values"] for metric in card["metrics"]]
-    figures = [published[0].get(key) if published else None for key in ("easy", "medium", "hard")]
-    licences = card["licences"]
-    points = card["keypoints"] or None
-    return (name, card["method"], card["parameters"] or None, points, *figures, licences["weights"]["name"])
+    published: Document = next((metric["values"] for metric in card["metrics"]), {})
+    figures = [f"{published[key]:.3f}" if key in published else None for key in ("easy", "medium", "hard")]
+    return (name, card["method"], card["parameters"] or None, *figures, _commercial(card["licences"]))
+
+
+def _commercial(licences: Mapping[str, Document]) -> str:
+    """What the strictest of the licences of code, weights and training data says of commercial use."""
+    answers = [licence["commercial"] for licence in licences.values()]
+    return next((answer for answer in ("no", "unclear") if answer in answers), "yes")
 
 
 COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str, Document], Row]]] = {
     "models": (
-        ("model", "method", "parameters", "keypoints", "easy", "medium", "hard", "weights' licence"),
+        ("model", "method", "params", "easy", "medium", "hard", "commercial"),
         _model_row,
     ),
     "methods": (
@@ -46,7 +50,8 @@ COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str, Document], Row]]] = {
     "checks": (("check", "run by"), lambda name, spec: (name, spec["run"])),
 }
 _NOTES = {
-    "models": "easy, medium, hard: published average precision on WIDER FACE val; zoo info MODEL has the setting."
+    "models": "easy, medium, hard: published average precision on WIDER FACE val. commercial: whether the\n"
+    "licences of code, weights and training data all allow commercial use. zoo info MODEL tells more."
 }
 
 
@@ -114,7 +119,11 @@ def _find(found: Catalogue, word: str) -> dict[str, Any]:
     if name in found.plugins and asked in ("", "plugin"):
         plugin = found.plugins[name]
         brings = {kind: [n for n in found.entries(kind) if found.entries(kind).owner(n) == name] for kind in KINDS}
-        return {"kind": "plugin", **vars(plugin), "brings": {kind: names for kind, names in brings.items() if names}}
+        return {
+            "kind": "plugin",
+            **plugin._asdict(),
+            "brings": {kind: names for kind, names in brings.items() if names},
+        }
     known = [*found.plugins, *(n for kind in KINDS for n in found.entries(kind))]
     raise UsageError(f"Nothing is called {word!r}.{suggestion(name, known)} `zoo list` shows what there is.")
 

@@ -54,7 +54,7 @@ def _print_rich(headers: Sequence[str], cells: list[list[str]], right: list[bool
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header, numeric in zip(headers, right, strict=True):
-        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold", no_wrap=header == headers[0])
     for row in cells:
         table.add_row(*row)
     Console().print(table, markup=False)
@@ -62,9 +62,11 @@ def _print_rich(headers: Sequence[str], cells: list[list[str]], right: list[bool
 
 def _print_plain(headers: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:
     widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
+    lines = []
     for row in [list(headers), *cells]:
         columns = (row[i].rjust(widths[i]) if right[i] else row[i].ljust(widths[i]) for i in range(len(headers)))
-        click.echo("  ".join(columns).rstrip())
+        lines.append("  ".join(columns).rstrip())
+    click.echo("\n".join(lines))
 
 
 class Bar:
