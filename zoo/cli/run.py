@@ -190,18 +190,19 @@ class Report:
         self.records = 0
 
     def add(self, record: dict[str, Any]) -> None:
-        """Keep the first records."""
+        """Keep the first records of images that could be used."""
+        if "faces" not in record:
+            return
         self.records += 1
         if len(self.first) < SHOWN:
             self.first.append(record)
 
     def finish(self, asked: TaskRequest, result: TaskResult) -> None:
         """Print faces or images, the sum, what was skipped, and where the results are."""
-        found = [record for record in self.first if "faces" in record]
-        if self.records == 1 and found:
-            _print_faces(found[0])
-        elif found:
-            _print_images(found, self.records)
+        if self.records == 1:
+            _print_faces(self.first[0])
+        elif self.records:
+            _print_images(self.first, self.records)
         click.echo(_sum(asked, result))
         _say_skipped(result)
         for path in result.outputs:
@@ -244,7 +245,7 @@ def _sum(asked: TaskRequest, result: TaskResult) -> str:
 
 def _say_skipped(result: TaskResult) -> None:
     for skip in result.skipped[:SHOWN]:
-        click.echo(f"skipped {skip.where}: {skip.why}", err=True)
+        click.echo(f"skipped: {skip.where} {skip.why}", err=True)
     if len(result.skipped) > SHOWN:
         click.echo(f"... and {len(result.skipped) - SHOWN} more skipped", err=True)
     if result.skipped:
