@@ -36,7 +36,7 @@ def test_workers_run_at_the_same_time() -> None:
 
 def test_tasks_are_taken_only_a_little_ahead() -> None:
     taken = []
-    results = ordered(lambda number: number, (taken.append(number) or number for number in count()), 2)
+    results = ordered(lambda number: number, (taken.append(number) or number for number in count()), 2, ahead=3)
     for number in range(50):
         assert next(results) == number
         assert len(taken) <= number + 2 + 3 * 2
@@ -54,7 +54,7 @@ def test_an_error_ends_the_run_and_drops_what_was_not_begun() -> None:
 
     with pytest.raises(ModelError, match="broken"):
         list(ordered(work, range(1000), 2))
-    assert len(begun) < 15
+    assert len(begun) < 50
 
 
 def test_who_stops_listening_stops_the_workers() -> None:

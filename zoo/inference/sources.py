@@ -42,11 +42,12 @@ class Item:
 @dataclass(frozen=True)
 class Source:
     """One input as typed: its items, and how many they will be where that is known. `live` for a camera, which ends
-    when the user says so."""
+    when the user says so; `has_frames` where items may be frames of a video, which hold their pixels."""
 
     items: Callable[[], Iterator[Item]]
     total: int | None = None
     live: bool = False
+    has_frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class Plan:
     def live(self) -> bool:
         """Whether the run ends when the user says so."""
         return any(source.live for source in self.sources)
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether items may be frames of a video, which hold their pixels."""
+        return any(source.has_frames for source in self.sources)
 
     def items(self) -> Iterator[Item]:
         """The items of all sources, each made when it is asked for."""
@@ -87,7 +93,7 @@ class _Planner:
         """The source that `text` means. Raises `UsageError` or `InputError` when it means none."""
         prefix, _, rest = text.partition(":")
         if text == "-":
-            return Source(lambda: stdin_items(self.stdin or stdin.stream(), self.every))
+            return Source(lambda: stdin_items(self.stdin or stdin.stream(), self.every), has_frames=True)
         if rest and prefix in _SCHEMES:
             return _SCHEMES[prefix](self, rest)
         if prefix.lower() in ("http", "https", "ftp", "rtsp") and rest.startswith("//"):
@@ -103,7 +109,8 @@ class _Planner:
 
     def _file(self, path: Path, name: str) -> Source:
         if path.suffix.lower() in video.SUFFIXES:
-            return Source(lambda: video_items(path, name, str(path), self.every), _frame_count(path, self.every))
+            total = _frame_count(path, self.every)
+            return Source(lambda: video_items(path, name, str(path), self.every), total, has_frames=True)
         return Source(lambda: iter([_image(path, name)]), 1)
 
     def _folder(self, folder: Path) -> Source:
@@ -151,7 +158,7 @@ class _Planner:
             total, videos = total + 1, videos or _is_video(path)
         if not total:
             raise InputError(f"{pattern} matches no images and no videos.")
-        return Source(items, None if videos else total)
+        return Source(items, None if videos else total, has_frames=videos)
 
     def _matches(self, pattern: str) -> Iterator[Path]:
         for text in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207 - pathlib's globs show hidden files
@@ -178,7 +185,8 @@ class _Planner:
         if not number.isdecimal():
             raise UsageError(f"A camera is given by its number, for example camera:0, not camera:{number}.")
         name = self.names.unique(f"camera{number}.mp4")
-        return Source(lambda: video_items(int(number), name, f"camera:{number}", self.every), live=True)
+        where = f"camera:{number}"
+        return Source(lambda: video_items(int(number), name, where, self.every), live=True, has_frames=True)
 
 
 _SCHEMES: dict[str, Callable[[_Planner, str], Source]] = {"camera": _Planner._camera, "sample": _Planner._sample}

@@ -14,7 +14,7 @@ import cv2
 
 from zoo.inference import sinks, sources
 from zoo.inference.outcome import Outcome
-from zoo.inference.runner import Job, Worker, batches, ordered
+from zoo.inference.runner import AHEAD, AHEAD_WITH_PIXELS, Job, Worker, batches, ordered
 from zoo.requests import Skip, TaskRequest, TaskResult
 from zoo.runtimes import threads
 
@@ -50,13 +50,14 @@ def infer(request: TaskRequest) -> TaskResult:
     tally = _Tally()
     with sinks.opened(out, options.save) as targets, _opencv_threads():
         model = request.load(threads=per_worker)
+        ahead = AHEAD_WITH_PIXELS if plan.has_frames else AHEAD
         started = time.perf_counter()
         saves = out is not None and sinks.IMAGES in options.save
         worker = Worker(model, draw_frames=saves, quality=options.quality)
         jobs = _jobs(plan, sinks.Targets(out) if saves and out else None, options.limit)
         request.progress.start(f"{request.card.id}: finding faces", total)
         with contextlib.suppress(*([KeyboardInterrupt] if plan.live else [])):
-            for group in ordered(worker, batches(jobs, options.batch), workers):
+            for group in ordered(worker, batches(jobs, options.batch), workers, ahead):
                 for outcome in group:
                     _take(outcome, request, targets, tally)
         seconds = time.perf_counter() - started
