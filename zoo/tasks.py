@@ -14,7 +14,7 @@ from zoo.errors import UsageError, suggestion
 from zoo.files import sha256
 from zoo.inference import loading
 from zoo.inference.model import Model
-from zoo.options import make, option, split
+from zoo.options import make, option, read_config, split
 from zoo.plugins import Catalogue, catalogue, resolve
 from zoo.requests import Progress, Silent, TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
@@ -52,17 +52,26 @@ def find_task(method: MethodSpec, name: str) -> TaskSpec:
 
 
 def request(
-    method: str, task: str, inputs: Sequence[str] = (), values: Mapping[str, Any] | None = None, **more: Any
+    method: str,
+    task: str,
+    inputs: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    config: Path | None = None,
+    **more: Any,
 ) -> TaskRequest:
-    """Make the request for a task from option `values` by name (texts or YAML values).
+    """Make the request for a task from option `values` by name (texts or YAML values), which go before those that the
+    YAML file `config` sets.
 
     `more` are further fields of `TaskRequest` (`out`, `progress`, `emit`). Raises `UsageError` for unknown names and
     unfit values, and for a model of another method.
     """
     spec = catalogue().methods[method]
     found = find_task(spec, task)
-    choice_class, model_class, *task_class = option_classes(spec, found)
-    parts = split(values or {}, choice_class, model_class, *task_class)
+    classes = option_classes(spec, found)
+    choice_class, model_class, *task_class = classes
+    from_file = read_config(config) if config else {}
+    split(from_file, *classes, where=str(config))
+    parts = split({**from_file, **(values or {})}, *classes)
     choice: ModelChoice = make(choice_class, parts[0])
     settings = asdict(choice) | asdict(make(model_class, parts[1]))
     card = loading.find_card(choice.model or spec.default, choice.card)

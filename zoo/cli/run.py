@@ -14,7 +14,7 @@ import click
 
 from zoo.cli.app import SuggestingGroup
 from zoo.cli.output import Bar, installed, print_table
-from zoo.options import Option, describe, read_config
+from zoo.options import Option, describe
 from zoo.requests import TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
 
@@ -124,10 +124,10 @@ def _run(method: str, task: str, parameters: dict[str, Any]) -> int:
         "ZOO_LICENSE_POLICY": parameters.pop("license_policy"),
     }
     flags = {name: value for name, value in parameters.items() if value is not None}
-    values = {**(read_config(Path(config)) if config else {}), **flags, **overrides}
+    values, file = {**flags, **overrides}, Path(config) if config else None
     report = JsonLines() if as_json else Report()
     with _environment(environment), contextlib.closing(Bar()) as bar:
-        asked = tasks.request(method, task, words, values, progress=bar, emit=report.add)
+        asked = tasks.request(method, task, words, values, file, progress=bar, emit=report.add)
         asked = dataclasses.replace(asked, out=_folder(out, asked.card.id, as_json))
         result = tasks.run(asked)
     report.finish(asked, result)
