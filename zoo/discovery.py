@@ -20,7 +20,7 @@ from typing import Any
 import pluggy
 
 from zoo import hookspecs, registry, specs
-from zoo.plugins import KINDS, Plugin, Problem, stamp
+from zoo.catalogue import KINDS, Plugin, Problem, stamp
 from zoo.requests import TaskRequest, TaskResult
 
 BUILTIN = "zoo"
@@ -28,7 +28,7 @@ BUILTIN = "zoo"
 
 
 def collect() -> dict[str, Any]:
-    """Load every plugin and call its hooks: the catalogue as plain data (see `zoo.plugins.Catalogue`)."""
+    """Load every plugin and call its hooks: the catalogue as plain data (see `zoo.catalogue.Catalogue`)."""
     found = _Collection()
     found.add_cards(registry.builtin_path(), BUILTIN)
     for name, points in _by_name().items():

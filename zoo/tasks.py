@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo import receipts
+from zoo.catalogue import Catalogue
 from zoo.errors import UsageError, suggestion
 from zoo.files import sha256
 from zoo.inference import loading
 from zoo.inference.model import Model
 from zoo.options import make, option, read_config, split
-from zoo.plugins import Catalogue, catalogue, resolve
+from zoo.plugins import catalogue, resolve
 from zoo.requests import Progress, Silent, TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
 from zoo.weights import WeightStore

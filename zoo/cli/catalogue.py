@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from zoo.catalogue import KINDS, Catalogue
 from zoo.cli.output import installed, json_option, print_json, print_table
 from zoo.errors import UsageError, suggestion
-from zoo.plugins import KINDS, Catalogue
 
 Row = tuple[Any, ...]
 Document = Mapping[str, Any]

@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from zoo import __version__
+from zoo.catalogue import Catalogue
 from zoo.cli.output import json_option, print_json, print_table
 from zoo.errors import FAILED
 from zoo.files import cache_dir
-from zoo.plugins import Catalogue, catalogue, resolve
+from zoo.plugins import catalogue, resolve
 from zoo.specs import Health
 
 LEAST_FREE = 1 << 30

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from zoo.plugins import Catalogue, catalogue
+from zoo.catalogue import Catalogue
+from zoo.plugins import catalogue
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from zoo.catalogue import Catalogue
 from zoo.cli.output import Bar, installed, json_option, print_json, print_table
 from zoo.errors import FAILED
-from zoo.plugins import Catalogue
 from zoo.registry import pick_weights
 from zoo.specs import WeightFile
 
