@@ -34,7 +34,7 @@ class Face:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON; what is None is left out."""
         fields = {name: getattr(self, name) for name in _FACE_FIELDS}
-        return {name: _plain(value) for name, value in fields.items() if value is not None}
+        return {name: _plain(np.asarray(value), name) for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Faces:
 
     def to_dict(self) -> dict[str, Any]:
         """``{"faces": [{"box": [...], "score": ..., "keypoints": [[x, y], ...]}, ...]}``."""
-        return {"faces": [face.to_dict() for face in self]}
+        columns = {name: _plain(getattr(self, _PLURAL[name]), name) for name in self._names()}
+        return {"faces": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
     def to_supervision(self) -> Any:
         """A `supervision.Detections` of the same faces: boxes as ``xyxy``, scores as ``confidence``, the other arrays
@@ -115,13 +116,16 @@ class Faces:
         return Faces(**{name: array[rows] for name, array in self._arrays().items()})
 
     def _arrays(self) -> dict[str, Floats]:
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: array for name, array in fields.items() if array is not None}
+        return {_PLURAL[name]: getattr(self, _PLURAL[name]) for name in self._names()}
+
+    def _names(self) -> list[str]:
+        """The fields of one face that are there."""
+        return [name for name, plural in _PLURAL.items() if getattr(self, plural) is not None]
 
 
 _FACE_FIELDS = tuple(field.name for field in dataclasses.fields(Face))
 _PLURAL = dict(zip(_FACE_FIELDS, (field.name for field in dataclasses.fields(Faces)), strict=True))
 
 
-def _plain(value: Any) -> Any:
-    return value.astype(np.float64).round(4).tolist() if isinstance(value, np.ndarray) else round(float(value), 6)
+def _plain(values: NDArray[Any], name: str) -> Any:
+    return values.astype(np.float64).round(6 if name == "score" else 4).tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from zoo.inference.sources import Item
@@ -25,6 +26,7 @@ class Outcome:
     error: str = ""
     picture: Image | None = None
 
+    @cached_property
     def record(self) -> dict[str, Any]:
         """The outcome as a JSON-able mapping: ``image``, for a frame ``frame`` and ``seconds``, then ``width``,
         ``height`` and ``faces``, or ``error``."""

@@ -109,10 +109,9 @@ class Preprocessor:
         """A look-up a channel, written straight into its place: a quarter of the time of `cv2.dnn.blobFromImage`."""
         height, width = image.shape[:2]
         tensor = np.empty((1, 3, outer_height, outer_width), np.float32)
-        planes = cv2.split(image)
         for channel, source in enumerate(self._planes):
             plane = tensor[0, channel]
-            cv2.LUT(planes[source], self._tables[channel], dst=plane[:height, :width])
+            cv2.LUT(cv2.extractChannel(image, source), self._tables[channel], dst=plane[:height, :width])
             plane[height:] = plane[:height, width:] = self._pads[channel]
         return tensor
 

@@ -106,7 +106,7 @@ class JsonLines(_Streamed):
 
     def write(self, outcome: Outcome) -> None:
         """Add a line."""
-        self.stream.write(json.dumps(outcome.record(), ensure_ascii=False) + "\n")
+        self.stream.write(json.dumps(outcome.record, ensure_ascii=False) + "\n")
 
 
 class Csv(_Streamed):
@@ -120,7 +120,7 @@ class Csv(_Streamed):
     def write(self, outcome: Outcome) -> None:
         """Add a row for each face."""
         frame = "" if outcome.item.frame is None else outcome.item.frame
-        for face in outcome.record().get("faces", ()):
+        for face in outcome.record.get("faces", ()):
             points = [value for point in face.get("keypoints", ()) for value in point] or [""] * len(_POINTS)
             self._rows.writerow([outcome.item.name, *face["box"], face["score"], *points, frame])
 
@@ -174,7 +174,7 @@ class Coco:
         frame = {} if outcome.item.frame is None else {"frame": outcome.item.frame}
         size = {"width": outcome.width, "height": outcome.height}
         self._images.add({"id": self._count, "file_name": outcome.item.name, **size, **frame})
-        for face in outcome.record()["faces"]:
+        for face in outcome.record["faces"]:
             x1, y1, x2, y2 = face["box"]
             box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
             self._detections.add({"image_id": self._count, "category_id": 1, "bbox": box, "score": face["score"]})

@@ -111,7 +111,7 @@ def _take(outcome: Outcome, request: TaskRequest, targets: list[sinks.Sink], tal
     for sink in targets:
         sink.write(outcome)
     tally.add(outcome)
-    request.emit(outcome.record())
+    request.emit(outcome.record)
     request.progress.advance()
 
 
