@@ -12,13 +12,13 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {"__init__", "errors", "specs", "types"},
-    {"hookspecs", "requests", "files", "geometry", "images", "drawing", "plainyaml"},
+    {"hookspecs", "requests", "files", "geometry", "images", "drawing", "plainyaml", "safepickle"},
     {"options"},
     {"catalogue", "registry", "receipts"},
     {"discovery", "weights"},
     {"plugins"},
-    {"runtimes"},
-    {"inference"},
+    {"runtimes", "datasets"},
+    {"inference", "conversion"},
     {"tasks"},
     {"cli"},
     {"__main__"},

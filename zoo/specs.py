@@ -79,13 +79,25 @@ class RuntimeSpec:
 
 @dataclass(frozen=True)
 class FormatSpec:
-    """A data-set or model format. `sniff` is called with a path and returns a confidence in 0..1 and a reason."""
+    """A data-set or model format.
+
+    `kinds` are ``model`` or those of `zoo.datasets.formats.KINDS`. `sniff` is called with a path and returns a
+    confidence in 0..1 and a reason. Of a data-set format, `reader` and `writer` name the classes (see
+    `zoo.datasets.formats`; empty where the zoo cannot), `read_options` and `write_options` their options dataclasses,
+    `holds` what its files can say (of `zoo.datasets.formats.ANNOTATIONS`); `folder` says that a set is a folder.
+    """
 
     name: str
     summary: str
     kinds: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     sniff: str = ""
+    reader: str = ""
+    writer: str = ""
+    read_options: str = ""
+    write_options: str = ""
+    holds: tuple[str, ...] = ()
+    folder: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""Files that grow part by part: what the writers of single files share."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import IO
+
+CHUNK = 1 << 20
+
+
+class Growing:
+    """A file to which finished parts are appended. It can be cut back to an earlier size, so that a run that was killed
+    between two appends can go on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stream: IO[bytes] | None = None
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes, with what has not reached the disk yet."""
+        if self._stream is not None:
+            return self._stream.tell()
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def append(self, part: Path) -> int:
+        """Append the file `part` and remove it; gives the offset at which it begins."""
+        stream = self._open()
+        offset = stream.tell()
+        with part.open("rb") as source:
+            shutil.copyfileobj(source, stream, CHUNK)
+        part.unlink()
+        return offset
+
+    def write(self, data: bytes) -> int:
+        """Append `data`; gives the offset at which it begins."""
+        stream = self._open()
+        offset = stream.tell()
+        stream.write(data)
+        return offset
+
+    def flush(self) -> None:
+        """Hand what is buffered to the operating system."""
+        if self._stream is not None:
+            self._stream.flush()
+
+    def cut(self, size: int) -> None:
+        """Cut the file back to `size` bytes."""
+        self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as stream:
+            stream.truncate(size)
+
+    def close(self) -> None:
+        """Close the file; `append` opens it again."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _open(self) -> IO[bytes]:
+        if self._stream is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = self.path.open("ab")
+        return self._stream
+
+
+def part_path(work: Path, number: int, suffix: str = "") -> Path:
+    """Where the part of unit `number` keeps its file; its folder is made."""
+    folder = work / "parts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{number:08d}{suffix}"
