@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {"__init__", "errors", "specs", "types"},
-    {"hookspecs", "requests", "files", "geometry", "images", "drawing", "plainyaml", "safepickle"},
+    {"hookspecs", "requests", "files", "geometry", "images", "drawing", "plainyaml", "names", "safepickle"},
     {"options"},
     {"catalogue", "registry", "receipts"},
     {"discovery", "weights"},

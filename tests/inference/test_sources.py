@@ -12,8 +12,8 @@ import pytest
 from tests.inference.colours import picture, save
 from zoo import images
 from zoo.errors import InputError, UsageError
-from zoo.inference.names import Names, relative
 from zoo.inference.sources import plan
+from zoo.names import Names, relative
 
 
 @pytest.fixture

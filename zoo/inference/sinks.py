@@ -14,10 +14,10 @@ from typing import IO, Any, Protocol
 from zoo import images
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write, replacing
-from zoo.inference.names import Names, relative
 from zoo.inference.outcome import Outcome
 from zoo.inference.sources import Item
 from zoo.inference.video import Clip, VideoFile
+from zoo.names import Names, relative
 
 IMAGES = "images"
 _POINTS = [f"k{axis}{number}" for number in range(5) for axis in "xy"]

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from zoo import images, receipts
 from zoo.errors import InputError, UsageError, suggestion
 from zoo.inference import stdin, video
-from zoo.inference.names import Names, relative
+from zoo.names import Names, relative
 from zoo.types import Image
 
 RECEIPT = f"infer{receipts.SUFFIX}"

@@ -1,4 +1,4 @@
-"""Names of results: relative, never outside the folder of results, and each given out once."""
+"""Names of files that are written: relative, never outside their folder, and each given out once."""
 
 from __future__ import annotations
 
