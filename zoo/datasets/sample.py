@@ -6,13 +6,13 @@ The classes have slots and no checks of their own, because millions of them pass
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from zoo import images
-from zoo.types import Floats, Image
+    from zoo.types import Floats, Image
 
 RAW = "raw"
 """The `EncodedImage.format` of pixels that are not encoded: (H, W, 3) uint8 BGR, row by row."""
@@ -31,6 +31,10 @@ class EncodedImage:
 
     def decode(self, where: str = "image") -> Image:
         """The pixels, (H, W, 3) uint8 BGR. Raises `InputError` when the bytes are no image."""
+        import numpy as np
+
+        from zoo import images  # imports OpenCV, which a conversion that passes bytes through does without
+
         if self.format == RAW and self.shape:
             return images.as_image(np.frombuffer(self.data, np.uint8).reshape(self.shape))
         return images.decode(bytes(self.data), where)
@@ -40,6 +44,8 @@ class EncodedImage:
         """(width, height) in pixels as the header says, before any EXIF orientation; None for an unknown format."""
         if self.shape:
             return self.shape[1], self.shape[0]
+        from zoo import images
+
         header = images.header(self.data[:65536]) or images.header(self.data)
         return (header.width, header.height) if header else None
 

@@ -19,8 +19,10 @@ class Growing:
 
     @property
     def size(self) -> int:
-        """Its size in bytes, with what has not reached the disk yet."""
+        """Its size in bytes. What is buffered is handed to the operating system first, so that a process that is killed
+        afterwards leaves a file of at least this size."""
         if self._stream is not None:
+            self._stream.flush()
             return self._stream.tell()
         return self.path.stat().st_size if self.path.exists() else 0
 
@@ -39,11 +41,6 @@ class Growing:
         offset = stream.tell()
         stream.write(data)
         return offset
-
-    def flush(self) -> None:
-        """Hand what is buffered to the operating system."""
-        if self._stream is not None:
-            self._stream.flush()
 
     def cut(self, size: int) -> None:
         """Cut the file back to `size` bytes."""
