@@ -11,6 +11,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,11 @@ import numpy as np
 
 Boxes = list[list[float]]
 Find = Callable[[np.ndarray], Boxes]
-MULTIPLE = 32
 
 
 def opencv(model: str, weights: Path) -> Find:
     """OpenCV's own YuNet, as its samples use it, with the zoo's thresholds."""
-    detector = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), *_thresholds(model), 5000)
+    detector = cv2.FaceDetectorYN.create(str(weights), "", (320, 320), *RECIPES[model].thresholds, 5000)
 
     def find(image: np.ndarray) -> Boxes:
         detector.setInputSize((image.shape[1], image.shape[0]))
@@ -35,46 +36,69 @@ def opencv(model: str, weights: Path) -> Find:
     return find
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What somebody who writes a loop around one network knows of it: `square` is the side that images are fitted into
+    (0: as they are, padded to a multiple of `multiple`), `scale`, `mean` (blue, green, red) and `swap` make its input;
+    then its decoder, imported alone, with its arguments, thresholds, and convention of IoU (`zoo.geometry`)."""
+
+    decoder: str
+    arguments: tuple[Any, ...]
+    thresholds: tuple[float, float]
+    plus_one: bool = True
+    square: int = 0
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    swap: bool = False
+    multiple: int = 32
+
+
+RECIPES = {
+    "yunet_n": Recipe("zoo_yunet.decode", ((8, 16, 32),), (0.6, 0.45), plus_one=False),
+    "scrfd_2.5g_bnkps": Recipe(
+        "zoo_scrfd.decode", ((8, 16, 32),), (0.5, 0.4), square=640, scale=1 / 128, mean=(127.5,) * 3, swap=True
+    ),
+    "retinaface_mnet025": Recipe(
+        "zoo_retinaface.decode",
+        ((8, 16, 32), ((16, 32), (64, 128), (256, 512))),
+        (0.6, 0.4),
+        mean=(104, 117, 123),
+        multiple=1,
+    ),
+}
+
+
 def onnxruntime(model: str, weights: Path) -> Find:
-    """The plain loop that one would write: default session options, OpenCV's blob, the zoo's own decoding."""
+    """The plain loop that one would write: default session options and OpenCV's blob, then our decoding and NMS."""
     import onnxruntime
 
-    import zoo
-    from zoo.inference.detector import Prepared
-    from zoo.inference.preprocess import Fitted
+    from zoo.geometry import nms
 
+    recipe = RECIPES[model]
+    decode = import_module(recipe.decoder).Decode(*recipe.arguments)
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
-    detector: Any = zoo.load(model, weights=weights, threads=1)
-    cv2.setNumThreads(-1)  # back to its default, which the line above changed
-    contract, name = detector.card.preprocess, session.get_inputs()[0].name
-    square = int(contract.size.partition("x")[0]) if contract.size != "original" else 0
+    name = session.get_inputs()[0].name
 
     def find(image: np.ndarray) -> Boxes:
-        height, width = image.shape[:2]
-        scale = square / max(height, width) if square else 1.0
-        if square:
-            image = cv2.resize(image, (int(width * scale), int(height * scale)))
-        inner_height, inner_width = image.shape[:2]
-        bottom, right = ((square or -(-side // MULTIPLE) * MULTIPLE) - side for side in image.shape[:2])
-        padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
-        mean = contract.mean[::-1] if contract.colour == "rgb" else contract.mean
-        blob = cv2.dnn.blobFromImage(padded, contract.scale, mean=mean[::-1], swapRB=contract.colour == "rgb")
+        blob, scale = _blob(image, recipe)
         outputs = [array.reshape(-1, array.shape[-1]) for array in session.run(None, {name: blob})]
-        fitted = Fitted(blob, inner_width / width, inner_height / height)
-        return _rows(detector.finish(Prepared((fitted,)), [outputs]))
+        faces = decode(outputs, blob.shape[3], blob.shape[2], recipe.thresholds[0])
+        kept = nms(faces.boxes, faces.scores, recipe.thresholds[1], recipe.plus_one)
+        return np.concatenate([faces.boxes[kept] / scale, faces.scores[kept, None]], axis=1).tolist()
 
     return find
 
 
-def _rows(faces: Any) -> Boxes:
-    return np.concatenate([faces.boxes, faces.scores[:, None]], axis=1).tolist()
-
-
-def _thresholds(model: str) -> tuple[float, float]:
-    from zoo.plugins import catalogue
-
-    chosen = catalogue().cards[model].thresholds["photo"]
-    return chosen.score, chosen.nms
+def _blob(image: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, float]:
+    """The tensor of an image, and how many of its pixels one of the image became."""
+    scale = recipe.square / max(image.shape[:2]) if recipe.square else 1.0
+    if recipe.square:
+        image = cv2.resize(image, (int(image.shape[1] * scale), int(image.shape[0] * scale)))
+    multiple = recipe.square or recipe.multiple
+    bottom, right = (-side % multiple for side in image.shape[:2])
+    if bottom or right:
+        image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
+    return cv2.dnn.blobFromImage(image, recipe.scale, mean=recipe.mean, swapRB=recipe.swap), scale
 
 
 def loop(find: Find, paths: Sequence[Path]) -> tuple[float, dict[str, Boxes]]:
@@ -86,9 +110,8 @@ def loop(find: Find, paths: Sequence[Path]) -> tuple[float, dict[str, Boxes]]:
 
 
 def zoo_loop(model: str, folder: Path, out: Path) -> tuple[float, dict[str, Boxes]]:
-    """The zoo's task over the folder to JSON lines, model loading and receipt included."""
+    """The zoo's task over the folder to JSON lines, timed by itself from when the model is loaded."""
     from zoo import tasks
-    from zoo.inference import task  # noqa: F401 - imported before the clock starts, as the peers' modules are
 
     found: dict[str, Boxes] = {}
 
@@ -97,9 +120,7 @@ def zoo_loop(model: str, folder: Path, out: Path) -> tuple[float, dict[str, Boxe
 
     method = tasks.loading.find_card(model).method
     asked = tasks.request(method, "infer", [str(folder)], {"model": model, "save": "jsonl"}, out=out, emit=take)
-    started = time.perf_counter()
-    tasks.run(asked)
-    return time.perf_counter() - started, found
+    return float(tasks.run(asked).summary["seconds"]), found
 
 
 PEERS = {"opencv": opencv, "onnxruntime": onnxruntime}

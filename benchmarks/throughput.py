@@ -60,24 +60,17 @@ class Race:
 
 def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """How the boxes of two contestants agree: images with the same number of faces, and the largest differences there,
-    faces in descending score."""
+    faces from left to right."""
     same = [name for name in ours if len(ours[name]) == len(theirs[name])]
-    pairs = [
-        (a, b) for name in same for a, b in zip(sorted(ours[name], key=_by), sorted(theirs[name], key=_by), strict=True)
-    ]
+    pairs = [(a, b) for name in same for a, b in zip(sorted(ours[name]), sorted(theirs[name]), strict=True)]
+    shifts = [abs(x - y) for a, b in pairs for x, y in zip(a[:4], b[:4], strict=True)]
     return {
         "images": len(ours),
         "same_count": len(same),
         "faces": len(pairs),
-        "box_pixels": round(
-            max((abs(x - y) for a, b in pairs for x, y in zip(a[:4], b[:4], strict=True)), default=0), 3
-        ),
+        "box_pixels": round(max(shifts, default=0.0), 3),
         "score": round(max((abs(a[4] - b[4]) for a, b in pairs), default=0), 4),
     }
-
-
-def _by(face: list[float]) -> float:
-    return face[0]
 
 
 def measure(rounds: int, images: int, others: int) -> Report:

@@ -68,6 +68,8 @@ class Faces:
     @classmethod
     def concatenate(cls, parts: list[Faces]) -> Faces:
         """The faces of all `parts` (at least one), which must agree on which arrays they have."""
+        if len(parts) == 1:
+            return parts[0]
         names = parts[0]._arrays()
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 

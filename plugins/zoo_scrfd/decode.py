@@ -49,6 +49,8 @@ class Decode:
         rows = cell_count(width, height, stride) * self.anchors
         scores, distances, *keypoints = map(require_rows, outputs, [rows] * len(outputs), self._widths)
         found = np.flatnonzero(scores[:, 0] >= threshold)
+        if not len(found):
+            return Faces.empty(self.keypoints)
         corners = points_at(found // self.anchors, width, stride)
         boxes = boxes_from_distances(corners, distances[found] * stride)
         points = [rows[found].reshape(-1, self.keypoints, 2) * stride + corners[:, None] for rows in keypoints]

@@ -44,6 +44,8 @@ class Decode:
         classes, objectness, boxes, keypoints = map(require_rows, outputs, [cells] * 4, (1, 1, 4, 10))
         scores = self._scores(classes[:, 0], objectness[:, 0])
         found = np.flatnonzero(scores >= threshold)
+        if not len(found):  # most levels of most photographs: half of the decoder's time saved
+            return Faces.empty(5)
         corners, boxes = points_at(found, width, stride), boxes[found]
         centres, sizes = corners + boxes[:, :2] * stride, np.exp(boxes[:, 2:]) * stride
         points = keypoints[found].reshape(-1, 5, 2) * stride + corners[:, None]

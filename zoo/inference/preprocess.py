@@ -92,6 +92,7 @@ class Preprocessor:
         values = np.append(np.arange(256.0), contract.pad)
         table = ((values - means) * contract.scale).astype(np.float32)
         self._tables, self._pads = np.ascontiguousarray(table[:, :256]), table[:, 256]
+        self._as_it_is = contract.scale == 1 and not any(contract.mean)
         self._planes = (2, 1, 0) if contract.colour == "rgb" else (0, 1, 2)
         self._multiple = contract.multiple
 
@@ -111,7 +112,10 @@ class Preprocessor:
         tensor = np.empty((1, 3, outer_height, outer_width), np.float32)
         for channel, source in enumerate(self._planes):
             plane = tensor[0, channel]
-            cv2.LUT(cv2.extractChannel(image, source), self._tables[channel], dst=plane[:height, :width])
+            if self._as_it_is:
+                np.copyto(plane[:height, :width], image[:, :, source])
+            else:
+                cv2.LUT(cv2.extractChannel(image, source), self._tables[channel], dst=plane[:height, :width])
             plane[height:] = plane[:height, width:] = self._pads[channel]
         return tensor
 
