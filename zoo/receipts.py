@@ -7,6 +7,7 @@ between them by nature (times, speed): the latter is all under ``run``.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from zoo.files import atomic_write, sha256
 
 SCHEMA = 1
 SUFFIX = ".zoo.json"
+MANY = 1000
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnx", "torch")
 
 
@@ -26,7 +28,7 @@ def write(path: Path, facts: Mapping[str, Any], outputs: tuple[Path, ...], run: 
     """Write the receipt `path` (ending in ``.zoo.json``) and return it.
 
     `facts` are the comparable facts (model, options, counts, licences). Of `outputs`, files are recorded with size and
-    SHA-256, folders by name only. `run` holds what differs between equal runs.
+    SHA-256, folders with the number of their files and one hash over all. `run` holds what differs between equal runs.
     """
     document = {
         "schema": SCHEMA,
@@ -42,8 +44,22 @@ def write(path: Path, facts: Mapping[str, Any], outputs: tuple[Path, ...], run: 
 def _describe(output: Path, folder: Path) -> dict[str, Any]:
     name = output.relative_to(folder).as_posix() if output.is_relative_to(folder) else str(output)
     if output.is_dir():
-        return {"folder": name}
+        return {"folder": name, **_tree(output)}
     return {"file": name, "size": output.stat().st_size, "sha256": sha256(output)}
+
+
+def _tree(folder: Path) -> dict[str, Any]:
+    """How many files a folder holds, their bytes, and one hash over their names and contents; over names and sizes
+    where there are more than `MANY`."""
+    digest, files, size = hashlib.sha256(), 0, 0
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in paths:
+        length = path.stat().st_size
+        files, size = files + 1, size + length
+        told = str(length) if len(paths) > MANY else sha256(path)
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{told}\n".encode())
+    of = "names and sizes" if len(paths) > MANY else "names and contents"
+    return {"files": files, "bytes": size, "sha256": digest.hexdigest(), "sha256_of": of}
 
 
 def _versions() -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 import click
 
 from zoo.cli.app import SuggestingGroup
+from zoo.cli.flags import divide, flag
 from zoo.cli.output import Bar, installed, print_table
-from zoo.options import Option, describe
+from zoo.options import describe
 from zoo.requests import TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
 
-OVERRIDE = re.compile(r"([a-z][a-z0-9_.]*)=(.*)", re.DOTALL)
 SHOWN = 20
 """At most so many images get a line of their own in what a run prints."""
 
@@ -80,7 +79,7 @@ def _command(method: MethodSpec, name: str, task: TaskSpec) -> click.Command:
     options = [option for cls in option_classes(method, task) for option in describe(cls).values()]
     return click.Command(
         name,
-        params=[*_common_parameters(), *(_flag(option) for option in options)],
+        params=[*_common_parameters(), *(flag(option) for option in options)],
         callback=lambda **parameters: _run(method.name, name, parameters),
         help=task.summary,
         epilog=f"Example:  zoo run {method.name} {name} {task.example}",
@@ -104,20 +103,10 @@ def _common_parameters() -> list[click.Parameter]:
     ]
 
 
-def _flag(option: Option) -> click.Option:
-    name = option.name.replace("_", "-")
-    default = ",".join(option.default) if option.many else option.default
-    shown = "" if default in ("", None) else f" (default: {str(default).lower() if option.kind is bool else default})"
-    if option.kind is bool:
-        return click.Option([f"--{name}/--no-{name}", option.name], default=None, help=option.help + shown)
-    wants = "|".join(option.choices) or {int: "N", float: "X", str: "TEXT"}[option.kind]
-    return click.Option([f"--{name}", option.name], metavar=wants, help=option.help + shown)
-
-
 def _run(method: str, task: str, parameters: dict[str, Any]) -> int:
     from zoo import tasks
 
-    words, overrides = _divide(parameters.pop("inputs"))
+    words, overrides = divide(parameters.pop("inputs"))
     out, config, as_json = parameters.pop("out"), parameters.pop("config"), parameters.pop("as_json")
     environment = {
         "ZOO_OFFLINE": "1" if parameters.pop("offline") else None,
@@ -139,18 +128,6 @@ def _folder(out: str | None, model: str, as_json: bool) -> Path | None:
     if out:
         return Path(out)
     return None if as_json else Path("results") / model
-
-
-def _divide(words: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
-    """Inputs and ``key=value`` overrides; an existing file called ``a=b`` is an input."""
-    inputs, overrides = [], {}
-    for word in words:
-        match = OVERRIDE.fullmatch(word)
-        if match and not Path(word).exists():
-            overrides[match[1]] = match[2]
-        else:
-            inputs.append(word)
-    return inputs, overrides
 
 
 @contextlib.contextmanager

@@ -1,0 +1,255 @@
+"""Running a conversion: units through worker processes into the target, in order, with an account of every sample.
+
+Everything is written in a hidden folder beside the target and renamed at the end. What a unit is does not depend on
+the number of workers, so neither does a byte of the output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import multiprocessing
+import shutil
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import __version__, receipts
+from zoo.conversion import worker
+from zoo.conversion.journal import NAME, Journal, Tally
+from zoo.conversion.plan import Plan, require_lossless
+from zoo.conversion.selection import Selection, shuffled
+from zoo.conversion.worker import QUARANTINE, Job, Result
+from zoo.datasets.formats import Unit
+from zoo.errors import DONE, FAILED, SKIPPED, UsageError, ZooError
+from zoo.requests import Progress, Silent
+from zoo.runtimes import threads
+
+REASONS = "reasons.jsonl"
+AHEAD = 3
+"""Units a worker that may be under way or waiting for their turn: what bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What came of it. Every sample is accounted for: ``read == done + skipped + quarantined``."""
+
+    target: Path
+    read: int
+    done: int
+    skipped: int
+    quarantined: int
+    receipt: Path
+    quarantine: Path | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 3 when samples were put aside, 1 when not one of them was good."""
+        if not self.quarantined:
+            return DONE
+        return SKIPPED if self.done or self.skipped else FAILED
+
+
+def convert(plan: Plan, progress: Progress | None = None) -> Converted:
+    """Carry out a plan. Raises `UsageError` for a target that exists or a loss that was not allowed, `InputError` for a
+    bad sample when such are not to be put aside, `ZooError` when the target cannot be written.
+
+    A run that is killed leaves its hidden folder, which ``resume`` continues; any other end leaves nothing half-done.
+    """
+    require_lossless(plan)
+    _require_free(plan)
+    run = _Run(plan, progress or Silent())
+    try:
+        tally = run.units()
+        return run.finish(tally)
+    except BrokenProcessPool:
+        raise ZooError(
+            f"A worker process died while converting {plan.source}, perhaps for want of memory; --resume continues,"
+            " --workers 1 needs less."
+        ) from None
+    except OSError as error:
+        run.discard()
+        raise ZooError(f"Cannot write {plan.target}: {error.strerror or error}.") from error
+    except Exception:
+        run.discard()
+        raise
+
+
+def _require_free(plan: Plan) -> None:
+    if plan.target.exists() and not plan.options.overwrite:
+        raise UsageError(f"{plan.target} exists; --overwrite replaces it.")
+    if plan.target.resolve() == plan.source.resolve():
+        raise UsageError(f"Source and target are both {plan.target}; name another target.")
+
+
+class _Run:
+    """One conversion under way."""
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        self.plan, self.progress = plan, progress
+        options = plan.options
+        self.work = plan.target.with_name(f".{plan.target.name}.converting")
+        selection = Selection(options.filter, options.split, options.seed)
+        aside = options.on_error == "quarantine"
+        self.job = Job(
+            plan.reads.reader, plan.source, plan.read_options, plan.writes.writer, plan.write_options, self.work,
+            plan.about, selection, options.limit, options.shuffle, aside,
+        )  # fmt: skip
+        self.journal = Journal(self.work / NAME, self._header())
+        self.writer = self.job.opened_writer
+
+    def _header(self) -> dict[str, Any]:
+        plan, options = self.plan, asdict(self.plan.options)
+        for name in ("workers", "resume", "overwrite"):
+            del options[name]
+        status = plan.source.stat()
+        return {
+            "zoo": __version__,
+            "source": [str(plan.source.resolve()), status.st_size, status.st_mtime_ns],
+            "formats": [plan.reads.name, plan.writes.name],
+            "options": [options, _plain(plan.read_options), _plain(plan.write_options)],
+        }
+
+    def units(self) -> Tally:
+        """Convert all units that are left and give the final tally."""
+        tally = self._begin()
+        units = self._units()
+        self.progress.start(f"{self.plan.reads.name} to {self.plan.writes.name}", self._total())
+        self.progress.advance(tally.read)
+        left = itertools.islice(units, tally.units, None)
+        with contextlib.closing(self._results(left, tally)) as results:
+            for unit, result in results:
+                self._take(tally, unit, result)
+        self.journal.close()
+        return tally
+
+    def _begin(self) -> Tally:
+        tally = self.journal.resume() if self.plan.options.resume else None
+        if tally is None:
+            shutil.rmtree(self.work, ignore_errors=True)
+            self.journal.begin()
+            return Tally()
+        self.writer.restore(tally.state)
+        self._cut_reasons(tally.quarantined)
+        return tally
+
+    def _cut_reasons(self, count: int) -> None:
+        """Forget reasons that were noted after the last entry of the journal."""
+        path = self.work / QUARANTINE / REASONS
+        if path.exists():
+            lines = path.read_text("utf-8").splitlines(keepends=True)
+            path.write_text("".join(lines[:count]), encoding="utf-8")
+
+    def _units(self) -> Iterator[Unit]:
+        options, found = self.plan.options, self.job.opened_reader.units(self.writer.unit)
+        ordered: Iterable[Unit] = shuffled(found, options.seed) if options.shuffle else found
+        for unit in ordered:
+            if not options.limit or unit.start < options.limit:
+                yield unit
+
+    def _total(self) -> int | None:
+        count, limit = self.plan.about.count, self.plan.options.limit
+        return min(count, limit) if count is not None and limit else count
+
+    def _results(self, units: Iterator[Unit], tally: Tally) -> Generator[tuple[Unit, Result]]:
+        """The results of the units in their order, from worker processes when there are several of both."""
+        numbered = self._numbered(units, tally)
+        first = list(itertools.islice(numbered, 2))
+        workers = threads.count(self.plan.options.workers)
+        if workers == 1 or len(first) < 2:
+            for number, unit, start in itertools.chain(first, numbered):
+                yield unit, worker.work(self.job, number, unit, start)
+            return
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(workers, context, initializer=worker.begin, initargs=(self.job,))
+        pending: deque[tuple[Unit, Future[Result]]] = deque()
+        try:
+            for number, unit, start in itertools.chain(first, numbered):
+                pending.append((unit, pool.submit(worker.work_here, number, unit, start)))
+                if len(pending) >= AHEAD * workers:
+                    done, future = pending.popleft()
+                    yield done, future.result()
+            while pending:
+                done, future = pending.popleft()
+                yield done, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _numbered(self, units: Iterator[Unit], tally: Tally) -> Iterator[tuple[int, Unit, int]]:
+        first = tally.first
+        for number, unit in enumerate(units, tally.units):
+            yield number, unit, first
+            first += max(0, unit.stop - unit.start)
+
+    def _take(self, tally: Tally, unit: Unit, result: Result) -> None:
+        self.writer.append(tally.units, result.facts)
+        if result.quarantined:
+            with (self.work / QUARANTINE / REASONS).open("a", encoding="utf-8") as stream:
+                stream.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in result.quarantined)
+        tally.units += 1
+        tally.first += max(0, unit.stop - unit.start)
+        tally.read += result.read
+        tally.done += result.done
+        tally.skipped += result.skipped
+        tally.quarantined += len(result.quarantined)
+        tally.digest = hashlib.sha256(f"{tally.digest}{result.digest}".encode()).hexdigest()
+        tally.state = self.writer.state()
+        self.journal.note(tally)
+        self.progress.advance(result.read)
+
+    def finish(self, tally: Tally) -> Converted:
+        """Complete the output, give it its name, and write the receipt."""
+        self.writer.finish()
+        target, aside = self.plan.target, None
+        if tally.quarantined:
+            aside = target.with_name(f"{target.name}.quarantine")
+            _replace(self.work / QUARANTINE, aside)
+        _replace(self.writer.out, target)
+        self.discard()
+        receipt = receipts.write(target.with_name(f"{target.name}{receipts.SUFFIX}"), self._facts(tally), (target,), {})
+        return Converted(target, tally.read, tally.done, tally.skipped, tally.quarantined, receipt, aside)
+
+    def _facts(self, tally: Tally) -> dict[str, Any]:
+        plan = self.plan
+        return {
+            "task": "convert",
+            "source": {"name": plan.source.name, "format": plan.reads.name, "samples_sha256": tally.digest},
+            "target": {"format": plan.writes.name},
+            "kind": plan.about.kind,
+            "lost": list(plan.lost),
+            "options": self._header()["options"],
+            "counts": {
+                "read": tally.read,
+                "done": tally.done,
+                "skipped": tally.skipped,
+                "quarantined": tally.quarantined,
+            },
+        }
+
+    def discard(self) -> None:
+        """Remove the working folder."""
+        self.journal.close()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+def _replace(made: Path, target: Path) -> None:
+    """Give `made` the name `target`, in place of what has it."""
+    if target.is_dir() and not target.is_symlink():
+        old = target.with_name(f".{target.name}.replaced")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        made.rename(target)
+        shutil.rmtree(old)
+    else:
+        made.replace(target)
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {} if options is None else json.loads(json.dumps(asdict(options), default=str))
+    return plain

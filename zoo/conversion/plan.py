@@ -1,0 +1,136 @@
+"""What a conversion would do: the formats, what would be lost, and why it is not possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.conversion.options import ConvertOptions
+from zoo.datasets.formats import ANNOTATIONS, About, Reader
+from zoo.datasets.recognise import recognise
+from zoo.errors import UsageError, suggestion
+from zoo.options import describe, make
+from zoo.plugins import catalogue, resolve
+from zoo.specs import FormatSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A conversion that can be run: from where to where, with which options, and what gets `lost` on the way."""
+
+    source: Path
+    target: Path
+    reads: FormatSpec
+    writes: FormatSpec
+    about: About
+    options: ConvertOptions
+    read_options: Any
+    write_options: Any
+    lost: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "source": str(self.source),
+            "from": self.reads.name,
+            "to": self.writes.name,
+            "target": str(self.target),
+            "kind": self.about.kind,
+            "samples": self.about.count,
+            "holds": sorted(self.about.holds),
+            "lost": list(self.lost),
+            "facts": dict(self.about.facts),
+        }
+
+
+def make_plan(
+    source: Path, target: Path, values: Mapping[str, Any], source_format: str = "", target_format: str = ""
+) -> Plan:
+    """Look at the source and the target's name and say what would be done.
+
+    Raises `UsageError` for a format that cannot be told or does not exist, a kind that the target cannot hold, options
+    that nobody knows; `InputError` for a source that cannot be read.
+    """
+    if not source.exists():
+        raise UsageError(f"There is no file or folder {source}.")
+    reads = recognise(source, source_format)[0]
+    writes = _target_format(target, target_format)
+    if not reads.reader:
+        raise UsageError(f"The zoo cannot read data sets in the format {reads.name}.")
+    own, read_values, write_values = _divide(values, reads, writes)
+    options = make(ConvertOptions, own)
+    read_options = make(resolve(reads.read_options), read_values) if reads.read_options else None  # type: ignore[arg-type]
+    write_options = make(resolve(writes.write_options), write_values) if writes.write_options else None  # type: ignore[arg-type]
+    reader: Reader = resolve(reads.reader)(source, read_options)
+    about = reader.about()
+    _require_kind(about, reads, writes)
+    lost = tuple(name for name in ANNOTATIONS if name in about.holds and name not in writes.holds)
+    return Plan(source, target, reads, writes, about, options, read_options, write_options, lost)
+
+
+def require_lossless(plan: Plan) -> None:
+    """Raise `UsageError` that names what the target cannot hold, unless the options allow the loss."""
+    lost = [ANNOTATIONS[name] for name in plan.lost]
+    if lost and not plan.options.allow_loss:
+        raise UsageError(
+            f"{plan.writes.name} cannot hold {_listed(lost)} of {plan.source}; --allow-loss converts without."
+        )
+
+
+def _target_format(target: Path, name: str) -> FormatSpec:
+    formats = catalogue().formats
+    if name:
+        spec = formats[name]
+        if not spec.writer:
+            raise UsageError(f"The zoo does not write the format {name}; it writes {_listed(_writable())}.")
+        return spec
+    suffix = "".join(target.suffixes[-1:])
+    fitting = [spec for spec in formats.values() if spec.writer and suffix and suffix in spec.suffixes]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = _listed([spec.name for spec in fitting] or _writable())
+    raise UsageError(f"Say with --to in which format {target} is to be written: {known}.")
+
+
+def _writable() -> list[str]:
+    return [spec.name for spec in catalogue().formats.values() if spec.writer]
+
+
+def _require_kind(about: About, reads: FormatSpec, writes: FormatSpec) -> None:
+    if about.kind not in writes.kinds:
+        fitting = [spec.name for spec in catalogue().formats.values() if spec.writer and about.kind in spec.kinds]
+        raise UsageError(
+            f"A set of {about.kind} ({reads.name}) cannot become {writes.name}, which holds {_listed(writes.kinds)};"
+            f" it can become {_listed(fitting)}."
+        )
+
+
+def _divide(values: Mapping[str, Any], reads: FormatSpec, writes: FormatSpec) -> list[dict[str, Any]]:
+    """The values of the conversion, of the reader and of the writer. An option that reader and writer both have is
+    said as ``read.NAME`` or ``write.NAME``."""
+    known = [set(describe(ConvertOptions)), _names(reads.read_options), _names(writes.write_options)]
+    parts: list[dict[str, Any]] = [{}, {}, {}]
+    for name, value in values.items():
+        side, _, bare = name.rpartition(".")
+        where = [i for i, names in enumerate(known) if bare in names and side in ("", ("", "read", "write")[i])]
+        if len(where) > 1:
+            raise UsageError(f"Both formats have the option {bare}: write read.{bare}= or write.{bare}=.")
+        if not where:
+            everything = sorted(set().union(*known))
+            hint = suggestion(bare, everything)
+            raise UsageError(
+                f"There is no option {name!r} from {reads.name} to {writes.name}.{hint} Known: {_listed(everything)}."
+            )
+        parts[where[0]][bare] = value
+    return parts
+
+
+def _names(options: str) -> set[str]:
+    return set(describe(resolve(options))) if options else set()  # type: ignore[arg-type]
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = [*names] or ["nothing"]
+    return f"{', '.join(first)} and {last}" if first else last
