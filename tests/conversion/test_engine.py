@@ -1,4 +1,4 @@
-"""The engine: the same bytes with any number of workers, exact accounts, quarantine, and runs that go on when killed."""
+"""The engine: the same bytes with any number of workers, exact accounts, quarantine, and runs that go on."""
 
 from __future__ import annotations
 
