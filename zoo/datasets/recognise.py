@@ -75,10 +75,10 @@ def _sniff(name: str, sniffer: str, path: Path) -> Sniffed:
 
 
 def _candidates(asked: Sequence[Sniffed]) -> str:
-    likely = [found for found in asked if found.confidence > 0][:_SHOWN] or list(asked[:_SHOWN])
-    if not likely:
-        return "; no format with a sniffer is installed"
-    return f": {'; '.join(map(str, likely))}. Name the right one with --from {likely[0].format}"
+    likely = [found for found in asked if found.confidence > 0][:_SHOWN]
+    if likely:
+        return f": {'; '.join(map(str, likely))}. Name the right one with --from {likely[0].format}"
+    return f": none of the {len(asked)} that were asked knows it; name one of `zoo list formats` with --from"
 
 
 def open_reader(spec: FormatSpec, path: Path, options: Any = None) -> Reader:
