@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 QUIET = 0.7
-"""A machine is contended when its load average is above this share of its cores as the benchmark starts."""
+"""A machine is contended when its load average is above this share of its cores as the benchmark starts,"""
+OTHERS = 0.05
+"""or when other programs have taken more than this share of its processor time by the end."""
 PACKAGES = ("facezoo", "numpy", "opencv-python-headless", "onnxruntime", "click")
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,6 +59,7 @@ class Report:
     comparisons: list[Comparison] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     load: float = field(default_factory=lambda: os.getloadavg()[0])
+    clock: Clock = field(default_factory=lambda: Clock())
 
     def compare(
         self,
@@ -79,14 +82,15 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """The report as plain data, with the machine as it is now."""
-        cores = os.cpu_count() or 1
+        cores, others = os.cpu_count() or 1, self.clock.others()
         return {
             "name": self.name,
             "holds": all(comparison.holds for comparison in self.comparisons),
-            "contended": self.load > QUIET * cores,
+            "contended": self.load > QUIET * cores or (others or 0.0) > OTHERS,
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "facts": self.facts,
             "load": {"start": round(self.load, 2), "end": round(os.getloadavg()[0], 2)},
+            "others": others,
             "cores": cores,
             "machine": platform.machine(),
             "versions": versions(),
@@ -95,6 +99,32 @@ class Report:
     def print(self) -> None:
         """Print the one line."""
         print(json.dumps(self.document()), flush=True)
+
+
+class Clock:
+    """Tells how much of the processors' time other programs take from now on."""
+
+    def __init__(self) -> None:
+        self._began = self._now()
+
+    def others(self) -> float | None:
+        """Their share of all processor time, 0..1; None where the system does not tell (it is read from ``/proc``)."""
+        now = self._now()
+        if now is None or self._began is None:
+            return None
+        total, busy, own = (later - earlier for later, earlier in zip(now, self._began, strict=True))
+        return round(max(0.0, busy - own) / total, 3) if total > 0 else 0.0
+
+    @staticmethod
+    def _now() -> tuple[float, float, float] | None:
+        """Seconds since the machine and this process started: of all processors, busy ones, and spent by this process
+        and the children that have ended."""
+        try:
+            words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+        except OSError:
+            return None
+        ticks = [int(word) / os.sysconf("SC_CLK_TCK") for word in words]
+        return sum(ticks), sum(ticks) - ticks[3] - ticks[4], sum(os.times()[:4])  # idle and waiting for disks
 
 
 def versions() -> dict[str, str]:
