@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from zoo.datasets.dataset import Dataset, sentence
 from zoo.datasets.sample import PARTS, Broken, Sample
-from zoo.datasets.shards import ALL, Place, mixed, rank_length, share, shuffled_units, unit_size
+from zoo.datasets.sharing import ALL, Place, mixed, rank_length, share, shuffled_units, unit_size
 from zoo.errors import InputError
 
 BUFFER = 512

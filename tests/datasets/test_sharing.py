@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.datasets.formats import Unit
-from zoo.datasets.shards import Place, mixed, rank_length, share, shuffled_units, unit_size
+from zoo.datasets.sharing import Place, mixed, rank_length, share, shuffled_units, unit_size
 
 
 def units_of(count: int, size: int) -> Iterator[Unit]:
