@@ -89,7 +89,7 @@ def decode(data: bytes, where: str = "image", max_pixels: int | None = None) -> 
     `where` names the image in errors. Raises `InputError` when it is empty, no image, larger than `max_pixels`
     (default `pixel_limit`), cut off or damaged; all but damage inside the pixel data is found without decoding.
     """
-    found = _checked(data, where, pixel_limit() if max_pixels is None else max_pixels)
+    found = check(data, where, max_pixels)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
@@ -99,15 +99,20 @@ def decode(data: bytes, where: str = "image", max_pixels: int | None = None) -> 
     return image  # type: ignore[return-value]
 
 
-def _checked(data: bytes, where: str, max_pixels: int) -> Header:
+def check(data: bytes, where: str = "image", max_pixels: int | None = None) -> Header:
+    """The header of an encoded image that has everything a whole file has, found without decoding it.
+
+    Raises `InputError` for what `decode` refuses, all but damage inside the pixel data.
+    """
+    limit = pixel_limit() if max_pixels is None else max_pixels
     if not data:
         raise InputError(f"{where} is empty.")
     found = header(data)
     if found is None:
         raise InputError(f"{where} is not an image that the zoo can read ({_KNOWN}).")
-    if found.width * found.height > max_pixels:
+    if found.width * found.height > limit:
         raise InputError(
-            f"{where} has {found.width} x {found.height} pixels, more than the limit of {max_pixels:,}; "
+            f"{where} has {found.width} x {found.height} pixels, more than the limit of {limit:,}; "
             "set ZOO_MAX_PIXELS to allow it."
         )
     if not _complete(data, found):
