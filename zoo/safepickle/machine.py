@@ -8,22 +8,19 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from zoo.errors import InputError
-from zoo.safepickle import values
+from zoo.safepickle import codes, values
 from zoo.safepickle.values import CALLS, Fault, Global, NumberType, Unbuilt, allowed, shown
 
 _VIEW = 64
 """Bytes up to this length are copied even where views are asked for: a view is larger than they are."""
 _LONGEST = 9
 """Bytes of the largest integer: 64 bits and a sign. Larger ones would let a file choose keys whose hashes collide."""
-_LONGEST_LINE = 40
-"""Characters of the longest number that is written as text."""
 _DAMAGE = (IndexError, KeyError, OverflowError, TypeError, ValueError, struct.error)
 """What carrying out an instruction raises when its operands are not there or are of the wrong kind."""
-_CONTAINERS = frozenset((list, tuple, dict))
 _COPIED = frozenset((list, tuple, str))
 
 
@@ -31,9 +28,11 @@ class Machine:
     """Carries out one pickle. A handler is called with the offset behind its instruction's code and gives the next one;
     the one of STOP gives a negative number."""
 
-    def __init__(self, data: bytes | mmap.mmap, views: bool, instructions: int, depth: int) -> None:
+    def __init__(self, data: bytes | mmap.mmap, instructions: int, depth: int, views: bool, points: bool) -> None:
         self.data, self.end, self.instructions, self.depth = data, len(data), instructions, depth
         self.whole = memoryview(data).toreadonly() if views else None
+        self.points = points
+        self.unnoted = 0
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -43,7 +42,7 @@ class Machine:
     def run(self, where: str) -> Any:
         """Carry out the instructions up to STOP and give what they leave. Raises `InputError`."""
         data, at, position = self.data, 0, 0
-        handlers: list[Callable[[int], int]] = [getattr(self, name) for name in _HANDLERS]
+        handlers: list[Callable[[int], int]] = [getattr(self, name) for name in codes.HANDLERS]
         try:
             for _ in range(self.instructions):
                 at = position
@@ -62,7 +61,7 @@ class Machine:
             raise Fault("it stops with values left over")
         if self.unbuilt:
             raise Fault("it has an array that is never filled")
-        _require_shallow(self.stack[0], self.depth)
+        values.require_shallow(self.stack[0], self.depth)
         return self.stack[0]
 
     # What is taken from the file.
@@ -141,7 +140,7 @@ class Machine:
 
     def _op_put(self, position: int) -> int:
         line, position = self._line(position)
-        self._put(_whole(line))
+        self._put(values.whole(line))
         return position
 
     def _op_binput(self, position: int) -> int:
@@ -153,12 +152,12 @@ class Machine:
         return position + 4
 
     def _op_memoize(self, position: int) -> int:
-        self._put(len(self.memo))
+        self._put(len(self.memo) + self.unnoted)
         return position
 
     def _op_get(self, position: int) -> int:
         line, position = self._line(position)
-        self._get(_whole(line))
+        self._get(values.whole(line))
         return position
 
     def _op_binget(self, position: int) -> int:
@@ -189,7 +188,7 @@ class Machine:
         raise Fault(f"there is no instruction {self.data[position - 1]:#04x}, so it is no pickle or damaged")
 
     def _op_refused(self, position: int) -> int:
-        name = _REFUSED[self.data[position - 1]]
+        name = codes.REFUSED[self.data[position - 1]]
         raise Fault(f"it uses the instruction {name}, which is refused because it could run code")
 
     def _op_inst(self, position: int) -> int:
@@ -213,12 +212,12 @@ class Machine:
 
     def _op_int_line(self, position: int) -> int:
         line, position = self._line(position)
-        self.stack.append(line == b"01" if line in (b"00", b"01") else _whole(line, signed=True))
+        self.stack.append(line == b"01" if line in (b"00", b"01") else values.whole(line, signed=True))
         return position
 
     def _op_long_line(self, position: int) -> int:
         line, position = self._line(position)
-        self.stack.append(_whole(line.removesuffix(b"L"), signed=True))
+        self.stack.append(values.whole(line.removesuffix(b"L"), signed=True))
         return position
 
     def _op_binint(self, position: int) -> int:
@@ -247,7 +246,7 @@ class Machine:
 
     def _op_float_line(self, position: int) -> int:
         line, position = self._line(position)
-        if len(line) > _LONGEST_LINE:
+        if len(line) > values.LONGEST_LINE:
             raise Fault("a number is too long")
         self.stack.append(float(line))
         return position
@@ -268,7 +267,7 @@ class Machine:
         line, position = self._line(position)
         if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
             raise Fault("a string has no quotes")
-        self.stack.append(_ESCAPE.sub(_unescaped, line[1:-1]))
+        self.stack.append(values.unescape(line[1:-1]))
         return position
 
     def _op_text1(self, position: int) -> int:
@@ -292,8 +291,31 @@ class Machine:
     # Containers.
 
     def _op_empty_list(self, position: int) -> int:
+        found = self.points and (
+            codes.NOTED_POINTS.match(self.data, position) or codes.POINTS.match(self.data, position)
+        )
+        if found and (points := self._points(found)) is not None:
+            self.stack.append(points)
+            if found.re is codes.NOTED_POINTS:
+                self._put(len(self.memo) + self.unnoted)
+                self.unnoted += 7 * len(points)
+            return found.end()
         self.stack.append([])
         return position
+
+    def _points(self, found: re.Match[bytes]) -> Any:
+        """The points (N, 2) of a whole list of pairs of float32 scalars; None when its names mean something else.
+
+        What such a list notes in the memo (of each point two values, their two arguments, two calls and the pair) is
+        counted only. An instruction that refers to it finds nothing there."""
+        maker, kind = (self.memo.get(int.from_bytes(found[group][1:], "little")) for group in (2, 3))
+        named = type(maker) is Global and maker.name == values.SCALAR
+        if named and type(kind) is NumberType and kind.code == "f4" and kind.order in ("<", "="):
+            noted = found.re is codes.NOTED_POINTS
+            place = len(found[2]) + len(found[3]) + 2
+            scalar = place + (9 if noted else 6)
+            return values.pairs(found[1], 2 * scalar + 1 + noted, place, scalar + place)
+        return None
 
     def _op_empty_tuple(self, position: int) -> int:
         self.stack.append(())
@@ -416,56 +438,4 @@ def _built(value: Any) -> Any:
     return value
 
 
-def _whole(line: bytes, signed: bool = False) -> int:
-    if len(line) > _LONGEST_LINE:
-        raise Fault("a number is too long")
-    value = int(line)
-    if not (-(1 << 63) if signed else 0) <= value < 1 << 64:
-        raise Fault("an integer has more than 64 bits")
-    return value
-
-
-def _unescaped(found: re.Match[bytes]) -> bytes:
-    code = found[1]
-    return _ESCAPES[code] if len(code) < 2 else bytes([int(code[1:], 16)])
-
-
-def _children(value: Any) -> Iterable[Any]:
-    return value.values() if type(value) is dict else value
-
-
-def _require_shallow(value: Any, depth: int) -> None:
-    """Raise unless `value` nests at most `depth` levels, which one that contains itself does not. What holds nothing
-    that holds something is not looked at again, because most of a large value is that."""
-    level = {id(value): value} if type(value) in _CONTAINERS else {}
-    for _ in range(depth):
-        inner = (child for parent in level.values() for child in _children(parent) if type(child) in _CONTAINERS)
-        level = {id(child): child for child in inner if any(type(leaf) in _CONTAINERS for leaf in _children(child))}
-        if not level:
-            return
-    raise Fault(f"its values nest deeper than {depth} levels")
-
-
 _U2, _U4, _U8, _I4, _F8 = (struct.Struct(layout) for layout in ("<H", "<I", "<Q", "<i", ">d"))
-_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.?)", re.DOTALL)
-_ESCAPES = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_INSTRUCTIONS = {
-    b"(": "mark", b".": "stop", b"0": "pop", b"1": "pop_mark", b"2": "dup",
-    b"p": "put", b"q": "binput", b"r": "long_binput", b"\x94": "memoize",
-    b"g": "get", b"h": "binget", b"j": "long_binget", b"\x80": "proto", b"\x95": "frame",
-    b"N": "none", b"\x88": "true", b"\x89": "false", b"I": "int_line", b"L": "long_line", b"F": "float_line",
-    b"J": "binint", b"K": "binint1", b"M": "binint2", b"\x8a": "long1", b"\x8b": "long4", b"G": "binfloat",
-    b"S": "string_line", b"V": "unicode_line", b"\x8c": "text1", b"X": "text4", b"\x8d": "text8",
-    b"U": "bytes1", b"T": "bytes4", b"C": "bytes1", b"B": "bytes4", b"\x8e": "bytes8", b"\x96": "bytes8",
-    b"]": "empty_list", b")": "empty_tuple", b"}": "empty_dict", b"\x8f": "empty_set",
-    b"\x85": "tuple1", b"\x86": "tuple2", b"\x87": "tuple3", b"t": "tuple", b"l": "list", b"d": "dict",
-    b"\x91": "frozenset", b"a": "append", b"e": "appends", b"s": "setitem", b"u": "setitems", b"\x90": "additems",
-    b"c": "global_line", b"\x93": "stack_global", b"R": "reduce", b"b": "build", b"i": "inst",
-}  # fmt: skip
-_REFUSED = {
-    ord("o"): "OBJ", ord("P"): "PERSID", ord("Q"): "BINPERSID", 0x81: "NEWOBJ", 0x92: "NEWOBJ_EX",
-    0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
-}  # fmt: skip
-_HANDLERS = [
-    "_op_refused" if code in _REFUSED else f"_op_{_INSTRUCTIONS.get(bytes([code]), 'unknown')}" for code in range(256)
-]

@@ -48,6 +48,11 @@ _LAYOUTS = {
 }  # fmt: skip
 _KEYS = frozenset((str, bytes, int, float, bool, type(None)))
 _MOST_AXES = 32
+LONGEST_LINE = 40
+"""Characters of the longest number that is written as text."""
+_CONTAINERS = frozenset((list, tuple, dict))
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.?)", re.DOTALL)
+_ESCAPES = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 def shown(text: bytes | str) -> str:
@@ -59,7 +64,7 @@ def shown(text: bytes | str) -> str:
 def allowed(module: str, name: str) -> Global:
     """The global ``module.name``. Raises `Fault` unless it is one of those that are evaluated here."""
     known = f"{_MODULES.get(module, module)}.{name}"
-    if known != _NDARRAY and known not in CALLS:
+    if (known != _NDARRAY and known not in CALLS) or "." in name:
         raise Fault(f"it asks for {shown(module)}.{shown(name)}, which is refused because it could run code")
     return Global(known)
 
@@ -70,6 +75,47 @@ def keys(values: Iterable[Any]) -> Iterable[Any]:
         if type(value) not in _KEYS:
             raise Fault("a key or an item of a set is neither text nor bytes nor a number")
         yield value
+
+
+def whole(line: bytes, signed: bool = False) -> int:
+    """The integer that a line of digits says."""
+    if len(line) > LONGEST_LINE:
+        raise Fault("a number is too long")
+    value = int(line)
+    if not (-(1 << 63) if signed else 0) <= value < 1 << 64:
+        raise Fault("an integer has more than 64 bits")
+    return value
+
+
+def unescape(text: bytes) -> bytes:
+    """The bytes that a string in the source code of Python 2 stands for."""
+    return _ESCAPE.sub(_unescaped, text)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    code = found[1]
+    return _ESCAPES[code] if len(code) < 2 else bytes([int(code[1:], 16)])
+
+
+def _children(value: Any) -> Iterable[Any]:
+    return value.values() if type(value) is dict else value
+
+
+def require_shallow(value: Any, depth: int) -> None:
+    """Raise unless `value` nests at most `depth` levels, which one that contains itself does not. What holds nothing
+    that holds something is not looked at again, because most of a large value is that."""
+    level = _holders([[value]])
+    for _ in range(depth):
+        if not level:
+            return
+        level = _holders(level.values())
+    raise Fault(f"its values nest deeper than {depth} levels")
+
+
+def _holders(parents: Iterable[Any]) -> dict[int, Any]:
+    """The containers in `parents` that hold containers, each once."""
+    inner = (child for parent in parents for child in _children(parent) if type(child) in _CONTAINERS)
+    return {id(child): child for child in inner if any(type(leaf) in _CONTAINERS for leaf in _children(child))}
 
 
 def _plain_text(value: Any) -> str:
@@ -164,11 +210,20 @@ def _make_scalar(kind: Any, data: Any) -> Any:
     return value[0] if len(value) == 1 else complex(*value)
 
 
-_NDARRAY = "numpy.ndarray"
+def pairs(data: bytes, stride: int, first: int, second: int) -> Any:
+    """Pairs (N, 2) of float32 that stand in `data` every `stride` bytes, at the offsets `first` and `second`."""
+    import numpy as np
+
+    rows = np.frombuffer(data, np.uint8).reshape(-1, stride)
+    columns = np.concatenate([rows[:, first : first + 4], rows[:, second : second + 4]], axis=1)
+    return columns.view("<f4").astype(np.float32, copy=False)
+
+
+_NDARRAY, SCALAR = "numpy.ndarray", "numpy._core.multiarray.scalar"
 CALLS: dict[str, Callable[..., Any]] = {
     "numpy.dtype": _make_type,
     "numpy._core.multiarray._reconstruct": _make_array,
-    "numpy._core.multiarray.scalar": _make_scalar,
+    SCALAR: _make_scalar,
     "numpy._core.numeric._frombuffer": array,
     "_codecs.encode": _encode,
     "collections.OrderedDict": _make_dict,
