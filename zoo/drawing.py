@@ -6,10 +6,12 @@ photograph is shown small, and a crowd of small faces is not buried under its ow
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.types import Face, Faces, Floats, Image
 
@@ -17,6 +19,7 @@ _BOX = (80, 220, 60)
 _DARK = (25, 25, 25)
 _LIGHT = (255, 255, 255)
 _LANDMARK = (255, 230, 120)
+_IGNORED = (160, 160, 160)
 KEYPOINT_COLOURS = ((255, 144, 30), (0, 215, 255), (60, 60, 255), (255, 0, 200), (0, 140, 255))
 """BGR, in the order of the keypoints: left eye blue, right eye yellow, nose red, mouth corners magenta and orange."""
 
@@ -56,6 +59,39 @@ def draw(image: Image, faces: Faces) -> Image:
     return canvas
 
 
+def mark(
+    image: Image,
+    boxes: Floats | None = None,
+    keypoints: Floats | None = None,
+    landmarks: Floats | None = None,
+    ignored: NDArray[np.bool_] | None = None,
+) -> Image:
+    """A copy of `image` (H, W, 3) uint8 BGR with what is annotated of its N faces: boxes (N, 4), those that are
+    `ignored` (N,) in grey, keypoints (N, 5, 2) and landmarks (N, K, 2), all in its pixels. Points that are NaN are left
+    out, and points without a box are drawn as if their own hull were it."""
+    canvas = np.ascontiguousarray(image).copy()
+    height, width = canvas.shape[:2]
+    pen = _Pen.for_size(height, width)
+    if boxes is not None:
+        for index, box in enumerate(boxes):
+            colour = _IGNORED if ignored is not None and ignored[index] else _BOX
+            _draw_box(canvas, _bounded(box, width, height), pen, colour)
+    points = next((array for array in (landmarks, keypoints) if array is not None), None)
+    for index in range(0 if points is None else len(points)):
+        own = [array[index] for array in (landmarks, keypoints) if array is not None]
+        box = _hull(np.concatenate(own)) if boxes is None else boxes[index]
+        shown = (None if array is None else array[index] for array in (keypoints, landmarks))
+        _draw_points(canvas, Face(box, 1.0, *shown), pen)
+    return canvas
+
+
+def _hull(points: Floats) -> Floats:
+    """The box around points (K, 2); zeros where all are NaN."""
+    known = points[np.isfinite(points).all(axis=1)]
+    result: Floats = np.concatenate([known.min(0), known.max(0)]) if len(known) else np.zeros(4, np.float32)
+    return result
+
+
 def _bounded(points: Floats, width: int, height: int) -> Floats:
     """Coordinates no further outside than the image is large: OpenCV's integers overflow on wilder ones."""
     known = np.nan_to_num(points.reshape(-1, 2), nan=-1.0)
@@ -73,12 +109,12 @@ def _line_width(box: Floats, pen: _Pen) -> int:
     return max(1, round(min(pen.line, float(np.min(box[1] - box[0])) / 14)))
 
 
-def _draw_box(canvas: Image, box: Floats, pen: _Pen) -> None:
+def _draw_box(canvas: Image, box: Floats, pen: _Pen, colour: tuple[int, int, int] = _BOX) -> None:
     line = _line_width(box, pen)
     corners = _fixed(box[0]), _fixed(box[1])
     if line > 1:
         cv2.rectangle(canvas, *corners, _DARK, line + max(2, line // 2), cv2.LINE_AA, _SHIFT)
-    cv2.rectangle(canvas, *corners, _BOX, line, cv2.LINE_AA, _SHIFT)
+    cv2.rectangle(canvas, *corners, colour, line, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_points(canvas: Image, face: Face, pen: _Pen) -> None:
@@ -86,12 +122,18 @@ def _draw_points(canvas: Image, face: Face, pen: _Pen) -> None:
     side = float(np.min(face.box[2:] - face.box[:2]))
     if face.landmarks is not None:
         radius = max(0.7, min(pen.line * 0.8, side / 90))
-        for point in _bounded(face.landmarks, width, height):
+        for _, point in _known(face.landmarks, width, height):
             _dot(canvas, point, radius, _LANDMARK)
     if face.keypoints is not None:
         radius = max(0.6, min(pen.line * 1.6, side / 34))
-        for index, point in enumerate(_bounded(face.keypoints, width, height)):
+        for index, point in _known(face.keypoints, width, height):
             _dot(canvas, point, radius, KEYPOINT_COLOURS[index % len(KEYPOINT_COLOURS)])
+
+
+def _known(points: Floats, width: int, height: int) -> Iterator[tuple[int, Floats]]:
+    """The points (K, 2) that are not NaN, with their numbers."""
+    there = np.flatnonzero(~np.isnan(points).any(axis=1)).tolist()
+    return zip(there, _bounded(points, width, height)[there], strict=True)
 
 
 def _dot(canvas: Image, centre: Floats, radius: float, colour: tuple[int, int, int]) -> None:

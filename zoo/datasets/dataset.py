@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
@@ -137,9 +137,13 @@ def open_dataset(path: str | Path, format: str = "", *, on_error: OnError = "rai
     """
     if on_error not in ("raise", "skip"):
         raise UsageError(f'on_error is "raise" or "skip", not {on_error!r}.')
-    place = Path(path)
-    spec, recognised = recognise(place, format)
-    dataset = Dataset(place, spec, read_options(spec, options), on_error, recognised)
+    return opened(Path(path), format, options, on_error)
+
+
+def opened(path: Path, format: str, options: Mapping[str, Any], on_error: OnError) -> Dataset:
+    """`open_dataset` with the format's options as texts or values by name."""
+    spec, recognised = recognise(path, format)
+    dataset = Dataset(path, spec, read_options(spec, options), on_error, recognised)
     _ = dataset.about  # what cannot be read at all is said now, and not when the first sample is wanted
     return dataset
 

@@ -1,0 +1,199 @@
+"""``zoo inspect``: what a data set is and what is in it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli.flags import divide
+from zoo.cli.output import Bar, installed, json_option, print_json
+from zoo.errors import DONE, FAILED, SKIPPED, UsageError
+
+Document = Mapping[str, Any]
+_OTHERS = 3
+"""Formats that are not taken but told with their reasons."""
+
+
+@click.command(epilog="Example:  zoo inspect faces_emore/ --verify --sheet sheet.jpg")
+@click.argument("path")
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--from", "format", default="", metavar="FORMAT", help="The format, where it is not recognised.")
+@click.option("--verify", is_flag=True, help="Walk every sample instead of the first ones.")
+@click.option("--decode", is_flag=True, help="Decode the pixels too, to find damage inside them.")
+@click.option("--samples", type=click.IntRange(1), metavar="N", help="Look at the first N samples. (default: 1000)")
+@click.option("--sheet", metavar="FILE", help="Write a contact sheet: images with their annotation drawn over them.")
+@json_option
+def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None, **choices: Any) -> int:
+    """Say what the data set PATH is and what is in it: format and why, kind, counts, sizes, identities, faces, missing
+    keypoints, duplicates, broken samples. The first 1000 samples are looked at, with --verify all of them. Words like
+    key=value are options of the format for reading: zoo info FORMAT."""
+    dataset = _open(path, words, choices["format"])
+    with contextlib.closing(Bar()) as bar:
+        document = _document(dataset, choices["verify"], choices["decode"], choices["samples"], bar)
+    if sheet:
+        document["sheet"] = {"file": sheet, "images": _sheet(dataset, sheet)}
+    if as_json:
+        print_json(document)
+    else:
+        for line in _report(document):
+            click.echo(line)
+    return _exit_code(document)
+
+
+def _open(path: str, words: tuple[str, ...], format: str) -> Any:
+    from zoo.datasets.dataset import opened
+
+    installed()
+    surplus, values = divide(words)
+    if surplus:
+        raise UsageError(f"One data set is inspected at a time; {surplus[0]!r} is too much.")
+    return opened(Path(path), format, values, "skip")
+
+
+def _document(dataset: Any, verify: bool, decode: bool, samples: int | None, bar: Bar) -> dict[str, Any]:
+    from zoo.datasets.recognise import to_documents
+    from zoo.datasets.survey import QUICK, survey
+
+    about = dataset.about
+    found = survey(dataset, None if verify else samples or QUICK, decode, bar)
+    count = found.samples if about.count is None and found.complete else about.count
+    return {
+        "path": str(dataset.path),
+        "format": dataset.format.name,
+        "summary": dataset.format.summary,
+        "recognised": to_documents(dataset.recognised),
+        "kind": about.kind,
+        "samples": count,
+        "holds": sorted(about.holds),
+        "classes": len(about.classes) or None,
+        "facts": {name: _plain(fact) for name, fact in about.facts.items()},
+        **found.to_dict(),
+    }
+
+
+def _plain(fact: Any) -> Any:
+    """A fact as JSON has it: readers may give tuples, sets or numbers of numpy."""
+    import json
+
+    return json.loads(json.dumps(fact, default=lambda odd: odd.item() if hasattr(odd, "item") else sorted(odd)))
+
+
+def _sheet(dataset: Any, file: str) -> int:
+    from zoo.datasets.sheet import write_sheet
+
+    return write_sheet(dataset, Path(file))
+
+
+def _exit_code(document: Document) -> int:
+    broken, looked = document.get("broken", {}).get("count", 0), document["looked_at"]["samples"]
+    if not broken:
+        return DONE
+    return FAILED if broken == looked else SKIPPED
+
+
+def _report(document: Document) -> Iterator[str]:
+    """The findings in lines for people."""
+    best, *others = document["recognised"]
+    yield f"{document['path']}: {document['format']}, a data set of {document['kind']}"
+    yield f"format: {best['reason']} ({best['confidence']:.2f})"
+    for other in [other for other in others if other["confidence"] > 0][:_OTHERS]:
+        yield f"  not {other['format']}: {other['reason']} ({other['confidence']:.2f})"
+    yield f"samples: {_samples(document)}"
+    yield f"holds: {_held(document['holds'])}"
+    for name, fact in document["facts"].items():
+        yield f"{name.replace('_', ' ')}: {_said(fact)}"
+    for name, tell in (("identities", _identities), ("pairs", _pairs), ("faces", _faces), ("images", _images)):
+        if name in document:
+            yield from tell(document[name])
+    if "broken" in document:
+        yield from _broken(document["broken"])
+    if "sheet" in document:
+        yield f"wrote {document['sheet']['file']}: {document['sheet']['images']} images"
+
+
+def _samples(document: Document) -> str:
+    looked, count = document["looked_at"], document["samples"]
+    pixels = ", pixels decoded" if looked["pixels"] else ""
+    if looked["everything"]:
+        return f"{looked['samples']:,}, all looked at{pixels}"
+    total = "an unknown number" if count is None else f"{count:,}"
+    return f"{total}; the first {looked['samples']:,} looked at{pixels} (--verify looks at all)"
+
+
+def _held(names: list[str]) -> str:
+    from zoo.datasets.formats import ANNOTATIONS
+
+    return ", ".join(ANNOTATIONS.get(name, name) for name in names) or "nothing"
+
+
+def _said(fact: Any) -> str:
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{name} {_said(value)}" for name, value in fact.items())
+    if isinstance(fact, list):
+        return ", ".join(map(_said, fact))
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    return f"{fact:,}" if isinstance(fact, int) else str(fact)
+
+
+def _identities(found: Document) -> Iterator[str]:
+    least, median, most = (found["images"][name] for name in ("min", "median", "max"))
+    yield f"identities: {found['count']:,} with {least:,} to {most:,} images each, median {median:g}"
+    yield f"  images each: {_said(found['images_histogram'])}"
+    yield f"  most images: {_said(found['most'])}"
+
+
+def _pairs(found: Document) -> Iterator[str]:
+    yield f"pairs: {sum(found.values()):,}: {_said(found)}"
+
+
+def _faces(found: Document) -> Iterator[str]:
+    each = found["an_image"]
+    yield f"faces: {found['count']:,}, {each['min']:g} to {each['max']:g} an image, mean {each['mean']:g}"
+    yield f"  an image: {_said(each['histogram'])}"
+    if "box_side" in found:
+        sides = found["box_side"]
+        yield f"  box sides: {sides['min']:g} to {sides['max']:g} pixels: {_said(sides['histogram'])}"
+    odd = {"without width or height": found.get("degenerate"), "to be ignored": found.get("ignored")}
+    if any(odd.values()):
+        yield "  boxes " + ", ".join(f"{what}: {count:,}" for what, count in odd.items() if count)
+    for name in ("faces_with_keypoints", "keypoint_flags", "landmarks_a_face"):
+        if name in found:
+            yield f"  {name.replace('_', ' ')}: {_said(found[name])}"
+    for name, counts in found.get("attributes", {}).items():
+        yield f"  {name}: {_said(counts)}"
+
+
+def _images(found: Document) -> Iterator[str]:
+    if "count" in found:
+        each, sides = found["bytes"], found["longer_side"]
+        yield f"images: {found['count']:,}: {_said(found['formats'])}"
+        yield f"  bytes: {each['min']:,.0f} to {each['max']:,.0f}, mean {each['mean']:,.0f}: {_said(each['histogram'])}"
+        yield f"  sizes: {found['sizes']:,} different, commonest {_said(found['commonest'])}"
+        if sides["min"] != sides["max"]:
+            yield f"  longer side: {sides['min']:g} to {sides['max']:g} pixels: {_said(sides['histogram'])}"
+        yield from _duplicates(found["duplicates"])
+    if "without_image" in found:
+        yield f"samples without an image: {found['without_image']:,}"
+
+
+def _duplicates(found: Document) -> Iterator[str]:
+    among = f" (looked for among the first {found['looked_for_among']:,})" if "looked_for_among" in found else ""
+    yield f"  duplicates: {found['count']:,} equal to an earlier image byte for byte{among}"
+    groups = found.get("samples", [])
+    if groups:
+        shown = "; ".join(" = ".join(map(str, group[:6])) + (" ..." if len(group) > 6 else "") for group in groups[:5])
+        yield f"    samples number {shown}{'; ...' if len(groups) > 5 else ''}"
+
+
+def _broken(found: Document) -> Iterator[str]:
+    yield f"broken: {found['count']:,}"
+    for broken in found["first"]:
+        place = f" at byte {broken['offset']:,}" if "offset" in broken else ""
+        yield f"  {broken['key']}{place}: {broken['why']}"
+    if found["count"] > len(found["first"]):
+        yield f"  ... and {found['count'] - len(found['first']):,} more"

@@ -1,0 +1,207 @@
+"""A contact sheet: images from all over a data set with what is annotated of them, to see whether it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from zoo import images
+from zoo.datasets.dataset import Dataset
+from zoo.datasets.sample import Broken, Sample
+from zoo.drawing import mark
+from zoo.errors import InputError, UsageError
+from zoo.files import atomic_write
+from zoo.types import Image
+
+T = TypeVar("T")
+_PAPER, _INK, _FAINT, _GOOD, _BAD = (250, 250, 250), (40, 40, 40), (140, 140, 140), (80, 150, 40), (60, 60, 200)
+_EMPTY = (232, 232, 232)
+_GAP, _CAPTION, _HEAD, _TEXT = 12, 34, 44, 12
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`columns` x `rows` tiles of `side` pixels."""
+
+    columns: int = 6
+    rows: int = 5
+    side: int = 160
+
+    @property
+    def tiles(self) -> int:
+        """How many images there is room for."""
+        return self.columns * self.rows
+
+
+def write_sheet(dataset: Dataset, path: Path, layout: Layout | None = None) -> int:
+    """Write the contact sheet of `dataset` as an image file and give the number of its images.
+
+    The images are chosen evenly over the set, the same ones each time; of a verification set whole pairs. One that
+    cannot be decoded is a tile with the reason. Raises `UsageError` for a file name that is no image's, `InputError`
+    when the set has no images, `ZooError` when the file cannot be written.
+    """
+    layout = layout or Layout()
+    if path.suffix.lower() not in images.WRITABLE:
+        raise UsageError(f"{path} must end in one of {', '.join(sorted(images.WRITABLE))}.")
+    chosen = choose(dataset, layout.tiles)
+    if not any(isinstance(sample, Broken) or sample.image is not None for sample in chosen):
+        raise InputError(f"{dataset.path} has no images to make a sheet of.")
+    count = "" if dataset.about.count is None else f"  {dataset.about.count:,} samples"
+    title = f"{dataset.path.resolve().name}    {dataset.format.name}, {dataset.about.kind}{count}"
+    atomic_write(path, images.encode(sheet(chosen, title, layout), path.suffix))
+    return len(chosen)
+
+
+def choose(dataset: Dataset, number: int) -> list[Sample | Broken]:
+    """At most `number` samples, evenly over the set, in order; two by two where the set is of pairs."""
+    group = 2 if dataset.about.kind == "verification" else 1
+    count = dataset.about.count
+    if count is None:
+        return thinned(dataset.reader, number, group)
+    groups = count // group
+    wanted = min(number // group, groups)
+    first = [place * groups // wanted * group for place in range(wanted)]
+    return list(_at(dataset, [start + i for start in first for i in range(group)]))
+
+
+def _at(dataset: Dataset, numbers: list[int]) -> Iterator[Sample | Broken]:
+    """The samples with these ascending numbers. Only the units are read in which they are."""
+    left = numbers[::-1]
+    for unit in dataset.units(256):
+        if left and (unit.stop < 0 or left[-1] < unit.stop):
+            for number, sample in enumerate(dataset.reader.read(unit), unit.start):
+                if left and number == left[-1]:
+                    left.pop()
+                    yield sample
+                if not left or (unit.stop >= 0 and left[-1] >= unit.stop):
+                    break
+
+
+def thinned(found: Iterable[T], number: int, group: int = 1) -> list[T]:
+    """At most `number` of a stream of unknown length, evenly spaced, in groups of neighbours; never more than twice as
+    many are kept."""
+    kept: list[T] = []
+    step = group
+    for index, thing in enumerate(found):
+        if index % step < group:
+            kept.append(thing)
+        if len(kept) == 2 * (number // group) * group:
+            kept = [thing for place, thing in enumerate(kept) if place % (2 * group) < group]
+            step *= 2
+    groups = len(kept) // group
+    wanted = min(number // group, groups)
+    return [kept[place * groups // wanted * group + i] for place in range(wanted) for i in range(group)]
+
+
+def sheet(samples: list[Sample | Broken], title: str, layout: Layout) -> Image:
+    """The contact sheet of at most ``layout.tiles`` samples as an image, uint8 BGR."""
+    columns = min(layout.columns, len(samples))
+    rows = -(-len(samples) // columns)
+    across, down = layout.side + _GAP, layout.side + _CAPTION + _GAP
+    width = max(columns, min(4, layout.columns)) * across + _GAP  # wide enough for the title
+    canvas = np.full((_HEAD + rows * down + _GAP, width, 3), _PAPER, np.uint8)
+    _write(canvas, title, (_GAP, 28), _INK, 16, canvas.shape[1] - 2 * _GAP)
+    for number, sample in enumerate(samples):
+        row, column = divmod(number, columns)
+        x, y = _GAP + column * across, _HEAD + row * down
+        canvas[y : y + layout.side, x : x + layout.side] = tile(sample, layout.side)
+        baseline = y + layout.side + 2
+        for line, (text, colour) in enumerate(captions(sample)):
+            _write(canvas, text, (x, baseline + 13 * (line + 1)), colour, _TEXT, layout.side)
+    return canvas
+
+
+def tile(sample: Sample | Broken, side: int) -> Image:
+    """The sample's image with its annotation, as large as fits into (side, side, 3); blank where there is none."""
+    canvas = np.full((side, side, 3), _EMPTY, np.uint8)
+    pixels = _pixels(sample)
+    if pixels is None:
+        _write(
+            canvas, "no image" if isinstance(sample, Sample) else "broken", (12, side // 2), _FAINT, _TEXT, side - 24
+        )
+        return canvas
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = cv2.resize(pixels, size, interpolation=method)
+    x, y = (side - size[0]) // 2, (side - size[1]) // 2
+    canvas[y : y + size[1], x : x + size[0]] = _marked(small, sample, scale)  # type: ignore[arg-type]
+    return canvas
+
+
+def _pixels(sample: Sample | Broken) -> Image | None:
+    if isinstance(sample, Broken) or sample.image is None:
+        return None
+    try:
+        return sample.image.decode()
+    except InputError:
+        return None
+
+
+def _marked(image: Image, sample: Sample, scale: float) -> Image:
+    faces = sample.faces
+    if faces is None:
+        return image
+    boxes, keypoints, landmarks = (
+        None if array is None else (array * scale).astype(np.float32)
+        for array in (faces.boxes, faces.keypoints, faces.landmarks)
+    )
+    return mark(image, boxes, keypoints, landmarks, faces.ignored)
+
+
+def captions(sample: Sample | Broken) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """At most two lines of text under a tile, with their colours: the key, and what else is known."""
+    yield sample.key, _INK
+    if isinstance(sample, Broken):
+        yield sample.why, _BAD
+        return
+    if sample.same is not None:
+        yield f"pair {sample.pair}: {'same' if sample.same else 'different'}", _GOOD if sample.same else _BAD
+    elif sample.identity is not None:
+        yield f"identity {sample.identity}" if isinstance(sample.identity, int) else sample.identity, _FAINT
+    elif sample.faces is not None:
+        yield ", ".join(_known(sample)), _FAINT
+
+
+def _known(sample: Sample) -> Iterator[str]:
+    assert sample.faces is not None
+    number = len(sample.faces)
+    yield f"{number} face{'' if number == 1 else 's'}"
+    if sample.faces.landmarks is not None and number:
+        yield f"{sample.faces.landmarks.shape[1]} points"
+    if sample.faces.ignored is not None and sample.faces.ignored.any():
+        yield f"{int(sample.faces.ignored.sum())} ignored"
+
+
+def _write(
+    canvas: Image, text: str, corner: tuple[int, int], colour: tuple[int, int, int], size: int, width: int
+) -> None:
+    """Text at `corner` (left end of the base line), shortened in the middle to `width` pixels."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:400])
+    cv2.putText(canvas, _shortened(plain, lambda t: _width(t, size) <= width), corner, colour, _font(), size)
+
+
+def _shortened(text: str, fits: Callable[[str], bool]) -> str:
+    cut = text
+    keep = len(text)
+    while keep > 2 and not fits(cut):
+        keep -= 1
+        cut = f"{text[: keep - keep // 2]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - keep // 2 :]}"
+    return cut
+
+
+def _width(text: str, size: int) -> int:
+    x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size)
+    return int(x + width)
+
+
+@lru_cache(maxsize=1)
+def _font() -> cv2.FontFace:
+    return cv2.FontFace("sans")
