@@ -29,19 +29,17 @@ class PartFiles:
         self.paths: list[Path] = []
         self.stream = self._open()
 
-    @property
-    def full(self) -> bool:
-        """Whether the next sample belongs into another file; the caller completes this one and calls `roll`."""
-        return 0 < self._shard <= self._samples
-
-    def count(self) -> None:
-        """Note that a sample was written."""
+    def count(self) -> bool:
+        """Count a sample that is about to be written; true when it belongs into the next file, so that the caller
+        completes this one and calls `roll` first."""
+        full = 0 < self._shard <= self._samples
         self._samples += 1
+        return full
 
     def roll(self) -> None:
         """Close the file and begin the next one."""
         self.stream.close()
-        self.stream, self._samples = self._open(), 0
+        self.stream, self._samples = self._open(), 1
 
     def _open(self) -> IO[bytes]:
         self.paths.append(part_path(self._work, self._number, f"-{len(self.paths)}"))
