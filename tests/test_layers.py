@@ -12,7 +12,18 @@ from tests.conftest import ROOT
 
 FLOORS = [
     {"__init__", "errors", "specs", "types"},
-    {"hookspecs", "requests", "files", "geometry", "images", "drawing", "plainyaml", "names", "safepickle"},
+    {
+        "hookspecs",
+        "requests",
+        "files",
+        "geometry",
+        "images",
+        "drawing",
+        "plainyaml",
+        "names",
+        "alignment",
+        "safepickle",
+    },
     {"options"},
     {"catalogue", "registry", "receipts"},
     {"discovery", "weights"},
