@@ -1,4 +1,5 @@
-"""Writes the pages that must say what the code says: one a method, from its README, its cards and its options.
+"""Writes the pages that must say what the code says: one a method, from its README, its cards and its options, and the
+page of the data-set formats, from their specs and options.
 
 ``make docs`` runs it; a test fails when a committed page differs.
 """
@@ -8,13 +9,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from zoo.datasets.formats import ANNOTATIONS
 from zoo.options import Option, describe
-from zoo.plugins import catalogue
-from zoo.specs import MethodSpec, ModelCard
+from zoo.plugins import catalogue, resolve
+from zoo.specs import FormatSpec, MethodSpec, ModelCard
 from zoo.tasks import option_classes
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = ROOT / "docs" / "methods"
+FORMATS = ROOT / "docs" / "formats.md"
+FORMATS_HEAD = """<!-- Written by docs/generate.py from the formats' specs and options: change those. -->
+
+# Data-set formats
+
+What each format can hold; how sets are looked at, used and converted is in [datasets.md](datasets.md). An annotation
+that the target of a conversion cannot hold is named, and dropped only with `--allow-loss`. Options are given as words
+like `key=value`."""
 NOTE = "<!-- Written by docs/generate.py from the plugin's README, cards and options: change those. -->"
 
 
@@ -22,7 +32,44 @@ def pages() -> dict[Path, str]:
     """The text of every generated page, by path."""
     known = catalogue()
     built_in = [known.methods[name] for name in known.methods if (ROOT / "plugins" / f"zoo_{name}").is_dir()]
-    return {METHODS / f"{method.name}.md": _page(method) for method in built_in}
+    return {FORMATS: _formats(), **{METHODS / f"{method.name}.md": _page(method) for method in built_in}}
+
+
+def _formats() -> str:
+    """The page of the data-set formats that are built in, by the package that brings them."""
+    known = catalogue()
+    specs = {name: spec for name, spec in known.formats.items() if "model" not in spec.kinds}
+    families = {name: known.plugins[known.formats.owner(name)] for name in specs}
+    own = [spec for name, spec in specs.items() if (ROOT / "converters" / families[name].module).is_dir()]
+    head = "| format | kinds | reads | writes | holds |\n|---|---|---|---|---|"
+    table = "\n".join([head, *map(_format_row, own)])
+    modules = sorted({families[spec.name].module for spec in own})
+    parts = [_family(module, [spec for spec in own if families[spec.name].module == module]) for module in modules]
+    return "\n\n".join([FORMATS_HEAD, table, *parts]) + "\n"
+
+
+def _format_row(spec: FormatSpec) -> str:
+    holds = ", ".join(text for name, text in ANNOTATIONS.items() if name in spec.holds)
+    can = ("yes" if spec.reader else "", "yes" if spec.writer else "")
+    return f"| [`{spec.name}`](#{spec.name}) | {', '.join(spec.kinds)} | {can[0]} | {can[1]} | {holds} |"
+
+
+def _family(module: str, specs: list[FormatSpec]) -> str:
+    readme = ROOT / "converters" / module / "README.md"
+    more = [f"[More about these files](../converters/{module}/README.md)."] if readme.is_file() else []
+    return "\n\n".join([*map(_format, specs), *more])
+
+
+def _format(spec: FormatSpec) -> str:
+    files = f"A folder, or files {' '.join(spec.suffixes)}." if spec.folder and spec.suffixes else ""
+    files = files or ("A folder." if spec.folder else f"Files {' '.join(spec.suffixes)}." if spec.suffixes else "")
+    parts = [f"## {spec.name}", f"{spec.summary} {files}".strip()]
+    for word, options in (("reading", spec.read_options), ("writing", spec.write_options)):
+        described = describe(resolve(options)) if options else {}  # type: ignore[arg-type]
+        if described:
+            head = f"Options for {word}:\n\n| option | takes | default | |\n|---|---|---|---|"
+            parts.append("\n".join([head, *map(_option, described.values())]))
+    return "\n\n".join(parts)
 
 
 def _page(method: MethodSpec) -> str:
