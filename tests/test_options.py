@@ -60,7 +60,7 @@ def test_what_does_not_fit_is_said(values: dict[str, object], sentence: str) -> 
 
 def test_options_are_divided_among_their_classes() -> None:
     assert split({"name": "x", "rate": "1"}, Example, Other) == [{"rate": "1"}, {"name": "x"}]
-    with pytest.raises(UsageError, match="no option 'nam' in run.yaml. Did you mean name"):
+    with pytest.raises(UsageError, match=r"no option 'nam' in run.yaml. Did you mean name"):
         split({"nam": "x"}, Example, Other, where="run.yaml")
 
 
@@ -84,7 +84,7 @@ def test_a_config_is_a_mapping_in_yaml(tmp_path: Path) -> None:
     assert make(Example, read_config(config)) == Example(rate=0.25, kinds=("a", "b"))
     for text in ("- a\n", "a: [\n", "rate: !!python/object/apply:os.system [ls]\n"):
         config.write_text(text)
-        with pytest.raises(UsageError, match="run.yaml"):
+        with pytest.raises(UsageError, match=r"run.yaml"):
             read_config(config)
-    with pytest.raises(UsageError, match="absent.yaml"):
+    with pytest.raises(UsageError, match=r"absent.yaml"):
         read_config(tmp_path / "absent.yaml")

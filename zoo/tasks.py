@@ -130,10 +130,10 @@ def run(asked: TaskRequest) -> TaskResult:
 
 
 def _start_wrappers(found: Catalogue, asked: TaskRequest) -> list[tuple[str, Wrapper]]:
-    from zoo.discovery import task_wrappers
-
     started = []
     for plugin in (plugin for plugin in found.plugins.values() if plugin.wraps):
+        from zoo.discovery import task_wrappers
+
         try:
             for wrapper in task_wrappers(plugin, asked):
                 next(wrapper)
