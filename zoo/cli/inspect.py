@@ -44,14 +44,14 @@ def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None,
     return _exit_code(document)
 
 
-def _open(path: str, words: tuple[str, ...], format: str) -> Any:
+def _open(path: str, words: tuple[str, ...], name: str) -> Any:
     from zoo.datasets.dataset import opened
 
     installed()
     surplus, values = divide(words)
     if surplus:
         raise UsageError(f"One data set is inspected at a time; {surplus[0]!r} is too much.")
-    return opened(Path(path), format, values, "skip")
+    return opened(Path(path), name, values, "skip")
 
 
 def _document(dataset: Any, verify: bool, decode: bool, samples: int | None, bar: Bar) -> dict[str, Any]:
@@ -104,8 +104,10 @@ def _report(document: Document) -> Iterator[str]:
         yield f"  not {other['format']}: {other['reason']} ({other['confidence']:.2f})"
     yield f"samples: {_samples(document)}"
     yield f"holds: {_held(document['holds'])}"
+    if document["facts"]:
+        yield "from its files:"
     for name, fact in document["facts"].items():
-        yield f"{name.replace('_', ' ')}: {_said(fact)}"
+        yield f"  {name.replace('_', ' ')}: {_said(fact)}"
     for name, tell in (("identities", _identities), ("pairs", _pairs), ("faces", _faces), ("images", _images)):
         if name in document:
             yield from tell(document[name])
@@ -140,42 +142,53 @@ def _said(fact: Any) -> str:
     return f"{fact:,}" if isinstance(fact, int) else str(fact)
 
 
+def _span(each: Document, digits: str = "g") -> str:
+    """``1 to 5``, or ``5`` where the least is the most."""
+    least, most = format(each["min"], digits), format(each["max"], digits)
+    return least if least == most else f"{least} to {most}"
+
+
+def _counts(counts: Document) -> str:
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+
+
 def _identities(found: Document) -> Iterator[str]:
-    least, median, most = (found["images"][name] for name in ("min", "median", "max"))
-    yield f"identities: {found['count']:,} with {least:,} to {most:,} images each, median {median:g}"
-    yield f"  images each: {_said(found['images_histogram'])}"
-    yield f"  most images: {_said(found['most'])}"
+    each = found["images"]
+    yield f"identities: {found['count']:,} with {_span(each, ',')} images each, median {each['median']:g}"
+    yield f"  images each: {_counts(found['images_histogram'])}"
+    yield f"  most images: {_counts(found['most'])}"
 
 
 def _pairs(found: Document) -> Iterator[str]:
-    yield f"pairs: {sum(found.values()):,}: {_said(found)}"
+    yield f"pairs: {sum(found.values()):,} ({_said(found)})"
 
 
 def _faces(found: Document) -> Iterator[str]:
     each = found["an_image"]
-    yield f"faces: {found['count']:,}, {each['min']:g} to {each['max']:g} an image, mean {each['mean']:g}"
-    yield f"  an image: {_said(each['histogram'])}"
+    yield f"faces: {found['count']:,}, {_span(each, ',g')} an image, mean {each['mean']:g}"
+    if each["min"] != each["max"]:
+        yield f"  an image: {_counts(each['histogram'])}"
     if "box_side" in found:
-        sides = found["box_side"]
-        yield f"  box sides: {sides['min']:g} to {sides['max']:g} pixels: {_said(sides['histogram'])}"
-    odd = {"without width or height": found.get("degenerate"), "to be ignored": found.get("ignored")}
-    if any(odd.values()):
-        yield "  boxes " + ", ".join(f"{what}: {count:,}" for what, count in odd.items() if count)
+        yield f"  sides of boxes: {_span(found['box_side'])} pixels ({_counts(found['box_side']['histogram'])})"
+    for name, what in (("degenerate", "without width or height"), ("ignored", "to be ignored")):
+        if name in found:
+            yield f"  {what}: {found[name]:,}"
     for name in ("faces_with_keypoints", "keypoint_flags", "landmarks_a_face"):
         if name in found:
-            yield f"  {name.replace('_', ' ')}: {_said(found[name])}"
+            yield f"  {name.replace('_', ' ')}: {_counts(found[name])}"
     for name, counts in found.get("attributes", {}).items():
-        yield f"  {name}: {_said(counts)}"
+        yield f"  {name}: {_counts(counts)}"
 
 
 def _images(found: Document) -> Iterator[str]:
     if "count" in found:
         each, sides = found["bytes"], found["longer_side"]
-        yield f"images: {found['count']:,}: {_said(found['formats'])}"
-        yield f"  bytes: {each['min']:,.0f} to {each['max']:,.0f}, mean {each['mean']:,.0f}: {_said(each['histogram'])}"
-        yield f"  sizes: {found['sizes']:,} different, commonest {_said(found['commonest'])}"
+        yield f"images: {found['count']:,} ({_said(found['formats'])})"
+        yield f"  bytes: {_span(each, ',.0f')}, mean {each['mean']:,.0f}"
+        different = f"{found['sizes']:,} different, commonest " if found["sizes"] > 1 else ""
+        yield f"  sizes: {different}{_counts(found['commonest'])}"
         if sides["min"] != sides["max"]:
-            yield f"  longer side: {sides['min']:g} to {sides['max']:g} pixels: {_said(sides['histogram'])}"
+            yield f"  longer side: {_span(sides)} pixels ({_counts(sides['histogram'])})"
         yield from _duplicates(found["duplicates"])
     if "without_image" in found:
         yield f"samples without an image: {found['without_image']:,}"

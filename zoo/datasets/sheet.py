@@ -52,8 +52,9 @@ def write_sheet(dataset: Dataset, path: Path, layout: Layout | None = None) -> i
     chosen = choose(dataset, layout.tiles)
     if not any(isinstance(sample, Broken) or sample.image is not None for sample in chosen):
         raise InputError(f"{dataset.path} has no images to make a sheet of.")
-    count = "" if dataset.about.count is None else f"  {dataset.about.count:,} samples"
-    title = f"{dataset.path.resolve().name}    {dataset.format.name}, {dataset.about.kind}{count}"
+    about, dot = dataset.about, " \N{MIDDLE DOT} "
+    count = () if about.count is None else (f"{about.count:,} samples",)
+    title = dot.join([dataset.path.resolve().name, dataset.format.name, about.kind, *count])
     atomic_write(path, images.encode(sheet(chosen, title, layout), path.suffix))
     return len(chosen)
 
