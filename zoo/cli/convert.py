@@ -55,12 +55,15 @@ def _report(done: Any, as_json: bool) -> None:
     if as_json:
         names = ("target", "receipt", "quarantine")
         counts = {name: getattr(done, name) for name in ("read", "done", "skipped", "quarantined")}
-        print_json({**counts, **{name: str(getattr(done, name)) for name in names if getattr(done, name)}})
+        paths = {name: str(getattr(done, name)) for name in names if getattr(done, name)}
+        print_json({**counts, "notes": dict(done.notes), **paths})
         return
     click.echo(
         f"{done.read} read = {done.done} done + {done.skipped} left out by the selection"
         f" + {done.quarantined} put into quarantine"
     )
+    for name, note in done.notes.items():
+        click.echo(f"{name}: {note}")
     for path in (done.target, done.receipt, done.quarantine):
         if path:
             click.echo(f"wrote {path}{'/' if path.is_dir() else ''}")

@@ -13,10 +13,10 @@ import json
 import multiprocessing
 import shutil
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Converted:
     quarantined: int
     receipt: Path
     quarantine: Path | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -213,7 +214,8 @@ class _Run:
         _replace(self.writer.out, target)
         self.discard()
         receipt = receipts.write(target.with_name(f"{target.name}{receipts.SUFFIX}"), self._facts(tally), (target,), {})
-        return Converted(target, tally.read, tally.done, tally.skipped, tally.quarantined, receipt, aside)
+        counts = (tally.read, tally.done, tally.skipped, tally.quarantined)
+        return Converted(target, *counts, receipt, aside, self.writer.notes())
 
     def _facts(self, tally: Tally) -> dict[str, Any]:
         plan = self.plan
@@ -224,6 +226,7 @@ class _Run:
             "kind": plan.about.kind,
             "lost": list(plan.lost),
             "options": self._header()["options"],
+            "notes": self.writer.notes(),
             "counts": {
                 "read": tally.read,
                 "done": tally.done,

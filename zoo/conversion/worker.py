@@ -73,6 +73,9 @@ def work(job: Job, number: int, unit: Unit, first: int) -> Result:
             result.skipped += 1
         else:
             _write(job, number, part, sample, result)
+    for withdrawn in part.withdraw():
+        result.done -= 1
+        _put_aside(job, number, withdrawn, result)
     result.facts, result.digest = part.close(), hasher.hexdigest()
     return result
 

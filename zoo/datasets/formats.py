@@ -95,6 +95,11 @@ class Part(ABC):
         """Append a sample. Raises `zoo.errors.InputError` when this sample cannot be written in this format; the part
         is then as it was before."""
 
+    def withdraw(self) -> list[Broken]:
+        """Called once before `close`: samples that `write` took and that cannot be written after all, because others
+        that they belong to did not come, as the other half of a pair. They count as bad ones."""
+        return []
+
     @abstractmethod
     def close(self) -> dict[str, Any]:
         """Complete the part's files; JSON-able facts about it (sizes and offsets of records, identities seen)."""
@@ -134,6 +139,11 @@ class Writer(ABC):
     @abstractmethod
     def finish(self) -> None:
         """Write what comes last: indices, headers, lists."""
+
+    def notes(self) -> dict[str, Any]:
+        """What people should know of how the samples were written, printed and kept in the receipt; asked for after
+        `finish`."""
+        return {}
 
     def state(self) -> dict[str, Any]:
         """What `append` has gathered so far, JSON-able and small, for a run that is continued after a kill; with the
