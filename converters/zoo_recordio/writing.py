@@ -1,0 +1,192 @@
+"""What the writers of both formats share: images become records in parts, parts become one file with an index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+from zoo.datasets.formats import About, Part, Writer
+from zoo.datasets.sample import RAW, Sample
+from zoo.datasets.streams import Growing, part_path
+from zoo.errors import InputError
+from zoo_recordio.labels import SIZE, from_sample, pack_header
+from zoo_recordio.lists import Order, line
+from zoo_recordio.options import Im2recOptions, InsightfaceOptions
+from zoo_recordio.records import LARGEST, pack
+
+_ID_AT = 16
+"""Where in a record the id is: after the record's own head (8 bytes), the flag and the label (4 each)."""
+
+_KEYS = 1 << 62
+
+
+class RecordPart(Part):
+    """The records of one unit in a file, and their lines of the list in another.
+
+    The key of an image is often known only when all before it have been written. `first` is that of the first one if
+    none before it is left out; `RecordWriter.append` corrects the ids where one was.
+    """
+
+    def __init__(self, writer: RecordWriter, path: Path, first: int) -> None:
+        self._writer, self._first = writer, first
+        self._records: IO[bytes] = path.open("wb")
+        self._lines: IO[bytes] = path.with_suffix(".lst").open("wb")
+        self._sizes: list[int] = []
+        self._keys: dict[int, int] = {}
+        self._fixed: list[int] = []
+        self._runs: list[list[Any]] = []
+
+    def write(self, sample: Sample) -> None:
+        """See `Part`."""
+        identity = self._writer.number(sample)
+        label = from_sample(identity, sample.extra)
+        key = self._writer.key(sample)
+        own, fixed = self._id(sample, key)
+        header = pack_header(label, own, sample.extra.get("id2", 0), sample.extra.get("own", 0.0))
+        record = pack(header + self._writer.encoded(sample))
+        if not fixed and int.from_bytes(record[4:8], "little") & LARGEST < SIZE:
+            raise InputError(f"The label {label!r} looks like RecordIO's magic number and cannot be written.")
+        if self._writer.order:
+            self._lines.write(_line(self._writer.order, sample, label))
+        self._records.write(record)
+        self._note(len(record), key, fixed, identity)
+
+    def _id(self, sample: Sample, key: int | None) -> tuple[int, bool]:
+        """The id in the label header, and whether it stays: it is the image's key, unless the source had another."""
+        own = sample.extra.get("id", key)
+        return (self._first + len(self._sizes), False) if own is None else (own, True)
+
+    def _note(self, size: int, key: int | None, fixed: bool, identity: int | None) -> None:
+        number = len(self._sizes)
+        self._sizes.append(size)
+        if fixed:
+            self._fixed.append(number)
+        if key is not None:
+            self._keys[number] = key
+        if self._runs and self._runs[-1][0] == identity:
+            self._runs[-1][1] += 1
+        else:
+            self._runs.append([identity, 1])
+
+    def close(self) -> dict[str, Any]:
+        """The facts: the sizes of the records, the numbers of those whose key or id is given, and the runs of images
+        of one identity, as pairs of identity and length."""
+        self._records.close()
+        self._lines.close()
+        keys = [[number, key] for number, key in self._keys.items()]
+        return {"first": self._first, "sizes": self._sizes, "keys": keys, "fixed": self._fixed, "runs": self._runs}
+
+
+class RecordWriter(Writer):
+    """Writes ``NAME.rec``, ``NAME.idx`` and, when `order` is given, ``NAME.lst``. Keys count from `base` on."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"identity", "images"})
+    base = 0
+
+    def __init__(self, work: Path, options: InsightfaceOptions | Im2recOptions, about: About | None, name: str) -> None:
+        super().__init__(work, options, about)
+        self.order: Order | None = None if options.list == "none" else options.list
+        self.rec, self.idx, self.lst = (Growing(self.out / f"{name}{suffix}") for suffix in (".rec", ".idx", ".lst"))
+        self._numbers = {name: number for number, name in enumerate(about.classes)} if about else {}
+        self.count = 0
+        """Images written so far."""
+
+    def number(self, sample: Sample) -> int | None:
+        """The number of the sample's identity: its own, or its place among the names of the source.
+
+        Raises `InputError` for a name that is not among them.
+        """
+        identity = sample.identity
+        if not isinstance(identity, str):
+            return identity
+        if identity not in self._numbers:
+            raise InputError(f"The identity {identity!r} has no number: the source does not list its identities.")
+        return self._numbers[identity]
+
+    def key(self, sample: Sample) -> int | None:
+        """The key that the sample brings, None where keys are counted."""
+        return None
+
+    def encoded(self, sample: Sample) -> bytes:
+        """The image as it is, or encoded when it is bare pixels. Raises `InputError` where there is none."""
+        if sample.image is None or not sample.image.data:
+            raise InputError(f"The sample {sample.key} has no image.")
+        if sample.image.format != RAW:
+            return sample.image.data
+        from zoo import images
+
+        return images.encode(sample.image.decode(sample.key), f".{self.options.encoding}", self.options.quality)
+
+    def part(self, number: int, first: int) -> RecordPart:
+        """See `Writer`."""
+        return RecordPart(self, part_path(self.work, number, ".rec"), self.base + first)
+
+    def append(self, number: int, facts: Mapping[str, Any]) -> None:
+        """See `Writer`."""
+        part, sizes, first = part_path(self.work, number, ".rec"), facts["sizes"], self.base + self.count
+        if facts["first"] != first:
+            _correct(part, sizes, set(facts["fixed"]), first)
+        given = dict(facts["keys"])
+        keys = [given.get(i, first + i) for i in range(len(sizes))]
+        offsets = accumulate(sizes, initial=self.rec.append(part))
+        self.idx.write("".join(f"{key}\t{offset}\n" for key, offset in zip(keys, offsets, strict=False)).encode())
+        self._append_lines(part.with_suffix(".lst"), keys)
+        self.count += len(sizes)
+
+    def _append_lines(self, part: Path, keys: list[int]) -> None:
+        if self.order == "im2rec":
+            with part.open("rb") as lines:
+                self.lst.write(b"".join(b"%d\t%s" % pair for pair in zip(keys, lines, strict=True)))
+        elif self.order:
+            self.lst.write(part.read_bytes())
+        part.unlink()
+
+    def add(self, key: int, payload: bytes) -> None:
+        """Append a record that is no image."""
+        self.idx.write(b"%d\t%d\n" % (key, self.rec.write(pack(payload))))
+
+    def finish(self) -> None:
+        """See `Writer`. Raises `InputError` when there is no image."""
+        if not self.count:
+            raise InputError("There is no image to write.")
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in (self.rec, self.idx, self.lst):
+            file.close()
+
+    def state(self) -> dict[str, Any]:
+        """See `Writer`."""
+        return {"count": self.count, "sizes": [self.rec.size, self.idx.size, self.lst.size]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Writer`."""
+        self.count = state.get("count", 0)
+        for file, size in zip((self.rec, self.idx, self.lst), state.get("sizes", (0, 0, 0)), strict=True):
+            file.cut(size)
+        if not self.order:
+            self.lst.path.unlink()
+
+
+def given_key(sample: Sample) -> int | None:
+    """The key of the record that the sample was read from, None where it was none."""
+    key = sample.extra.get("key")
+    return key if isinstance(key, int) and 0 <= key < _KEYS else None
+
+
+def _line(order: Order, sample: Sample, label: float | list[float]) -> bytes:
+    labels = [float(value) for value in (label if isinstance(label, list) else [label])]
+    suffix = sample.image.suffix if sample.image else ""
+    return line(order, labels, str(sample.extra.get("path") or f"{sample.key}{suffix}")).encode("utf-8", "replace")
+
+
+def _correct(part: Path, sizes: list[int], fixed: set[int], first: int) -> None:
+    """Give the images in a part the ids from `first` on, except for those whose id is fixed."""
+    with part.open("r+b") as stream:
+        for i, offset in enumerate(accumulate(sizes[:-1], initial=0) if sizes else ()):
+            if i not in fixed:
+                stream.seek(offset + _ID_AT)
+                stream.write((first + i).to_bytes(8, "little"))
