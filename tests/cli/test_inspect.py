@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ SETS: list[tuple[str, dict[str, Any]]] = [
     ("identities", {"format": "identity-folders", "kind": "identities", "samples": 40}),
     ("wider/labelv2_val.txt", {"format": "labelv2", "kind": "detection", "samples": 3226}),
     ("recognition/small_lfw.bin", {"format": "verification-bin", "kind": "verification"}),
-    ("recognition/small_dataset.tar", {"format": "webdataset"}),
     ("written_by_originals/insightface_rec", {"format": "insightface-rec", "kind": "identities"}),
     ("written_by_originals/im2rec.rec", {"format": "im2rec"}),
     ("written_by_originals/landmark56.py2style.tfrecord", {"format": "tfrecord-landmark56", "kind": "landmarks"}),
@@ -48,6 +48,20 @@ def test_the_numbers_of_labelv2_are_those_of_its_authors(zoo: Zoo, fixtures: Pat
     found = json.loads(done.stdout)
     assert found["faces"]["count"] == 39697
     assert found["images"] == {"without_image": 3226}
+
+
+def test_a_list_of_people_is_recognised(zoo: Zoo, fixtures: Path, tmp_path: Path) -> None:
+    with tarfile.open(fixtures / "recognition" / "small_dataset.tar") as archive:
+        archive.extractall(tmp_path, filter="data")
+    done = zoo("inspect", tmp_path / "small_dataset", "--verify", "--json")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert json.loads(done.stdout)["format"] == "identity-list"
+
+
+def test_broken_samples_are_told_by_reason(zoo: Zoo, fixtures: Path) -> None:
+    done = zoo("inspect", fixtures / "recognition" / "dmlc_sample.rec")  # its records hold text
+    assert done.returncode == 1
+    assert "broken: 10\n  1, 2, 3, 4, 5 and 5 more: its image is not an image that the zoo can read" in done.stdout
 
 
 def test_people_are_told_in_words_with_the_reasons(zoo: Zoo, fixtures: Path) -> None:

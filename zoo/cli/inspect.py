@@ -17,6 +17,9 @@ Document = Mapping[str, Any]
 _OTHERS = 3
 """Formats that are not taken but told with their reasons."""
 
+_KEYS = 5
+"""Samples that are named for each reason why such are broken."""
+
 
 @click.command(epilog="Example:  zoo inspect faces_emore/ --verify --sheet sheet.jpg")
 @click.argument("path")
@@ -205,8 +208,11 @@ def _duplicates(found: Document) -> Iterator[str]:
 
 def _broken(found: Document) -> Iterator[str]:
     yield f"broken: {found['count']:,}"
+    by_reason: dict[str, list[str]] = {}
     for broken in found["first"]:
         place = f" at byte {broken['offset']:,}" if "offset" in broken else ""
-        yield f"  {broken['key']}{place}: {broken['why']}"
+        by_reason.setdefault(broken["why"], []).append(f"{broken['key']}{place}")
+    for why, keys in by_reason.items():
+        yield f"  {', '.join(keys[:_KEYS])}{f' and {len(keys) - _KEYS} more' if len(keys) > _KEYS else ''}: {why}"
     if found["count"] > len(found["first"]):
         yield f"  ... and {found['count'] - len(found['first']):,} more"
