@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from array import array
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from zoo.datasets.formats import UNIT, About, Reader, Unit
+from zoo.datasets.formats import About
 from zoo.datasets.sample import Broken, Sample
-from zoo.errors import InputError
+from zoo.datasets.sequential import SequentialReader
 from zoo_tfrecord import files, records, schema, wire
 from zoo_tfrecord.options import ReadOptions
 from zoo_tfrecord.wire import WireError
@@ -19,22 +18,14 @@ from zoo_tfrecord.wire import WireError
 LOOKED_AT = 64
 """Records from which it is told what a set holds."""
 
-COUNTED = 1 << 30
-"""Largest set, in bytes, whose records are counted before it is read."""
 
-
-class RecordReader(Reader):
-    """Reads the records of one file, or of the files of a folder by name. What a record means is `decode`'s business.
-
-    Uncompressed files are cut into units that may span files; a compressed one is a unit of its own, and where another
-    follows, is inflated once more to count its records.
-    """
+class RecordReader(SequentialReader):
+    """Reads the records of one file, or of the files of a folder by name. What one means is `decode`'s business."""
 
     def __init__(self, path: Path, options: ReadOptions | None = None) -> None:
-        super().__init__(path, options or ReadOptions())
-        self._files = files.files(path)
-        self._compressed = [files.compression(file) != "none" for file in self._files]
-        self._offsets: list[array[int]] = []
+        found = files.files(path)
+        compressed = [files.compression(file) != "none" for file in found]
+        super().__init__(path, options or ReadOptions(), found, compressed)
 
     @abstractmethod
     def decode(self, payload: bytes, number: int) -> Sample:
@@ -45,86 +36,34 @@ class RecordReader(Reader):
         """The kind of a set that begins with `payloads`, what it holds, and facts about it."""
 
     def about(self) -> About:
-        """What the first records say; the number of records of sets of at most a gigabyte that is not compressed."""
-        first = [payload for payload in islice(self._payloads(0, 0), LOOKED_AT) if isinstance(payload, bytes)]
+        """What the first records say; how many there are in sets of at most a gigabyte that are not compressed."""
+        with files.window(self.files[0]) as window:
+            found = islice(records.payloads(window, "", self.options.verify), LOOKED_AT)
+            first = [payload for payload in found if isinstance(payload, bytes)]
         kind, holds, facts = self.describe(first)
-        size = sum(file.stat().st_size for file in self._files)
-        compression = files.compression(self._files[0])
-        count = None
-        if not any(self._compressed):
-            if size <= COUNTED:
-                count = sum(1 for file in self._files for _ in self._offsets_of(file))
-            elif first:
-                mean = sum(map(len, first)) / len(first) + records.HEAD + records.TAIL
-                facts = {**facts, "records, estimated": round(size / mean)}
-        return About(kind, count, holds, facts={"files": len(self._files), "compression": compression, **facts})
+        facts = {"files": len(self.files), "compression": files.compression(self.files[0]), **facts}
+        return About(kind, self.count(), holds, facts=facts)
 
-    def units(self, size: int = UNIT) -> Iterator[Unit]:
-        """Stretches of `size` records; `place` is the number of a file and an offset in it."""
-        number = begun = 0
-        place: list[int] | None = None
-        for index, file in enumerate(self._files):
-            if self._compressed[index]:
-                if place is not None:
-                    yield Unit(begun, number, place)
-                    place = None
-                yield Unit(number, -1, [index, 0])
-                if index + 1 < len(self._files):
-                    number += sum(1 for _ in self._offsets_of(file))
-                continue
-            for offset in self._offsets_of(file):
-                if place is not None and number - begun == size:
-                    yield Unit(begun, number, place)
-                    place = None
-                if place is None:
-                    begun, place = number, [index, offset]
-                number += 1
-        if place is not None:
-            yield Unit(begun, number, place)
-
-    def read(self, unit: Unit) -> Iterator[Sample | Broken]:
-        """The samples of a unit."""
-        index, offset = unit.place
-        number, decode = unit.start, self.decode
-        found = self._payloads(index, offset, single=unit.stop < 0)
-        for payload in islice(found, None if unit.stop < 0 else unit.stop - unit.start):
-            if isinstance(payload, Broken):
-                payload.key = str(number)
-                yield payload
-            else:
-                try:
-                    yield decode(payload, number)
-                except WireError as error:
-                    yield Broken(str(number), f"the record is no Example that can be used: {error}", data=payload)
-            number += 1
-
-    def sample(self, index: int) -> Sample:
-        """The sample number `index`; the first call looks for where the records are. Raises `IndexError` beyond the
-        end, `InputError` for a broken record, `TypeError` for compressed sets."""
-        if any(self._compressed):
-            raise TypeError(f"{self.path} is compressed and reads in order only")
-        if not self._offsets:
-            self._offsets = [array("Q", self._offsets_of(file)) for file in self._files]
-        rest = index
-        for number, found in enumerate(self._offsets):
-            if 0 <= rest < len(found):
-                sample = next(self.read(Unit(index, index + 1, [number, found[rest]])))
-                if isinstance(sample, Broken):
-                    raise InputError(f"{self.path}: record {index} cannot be read: {sample.why}.")
-                return sample
-            rest -= len(found)
-        raise IndexError(f"{self.path} has no sample {index}")
-
-    def _payloads(self, index: int, offset: int, single: bool = False) -> Iterator[bytes | Broken]:
-        """The payloads from a place on, of its file alone if `single`, else through the files that follow."""
-        for file in self._files[index : index + 1 if single else None]:
-            with files.window(file, offset) as window:
-                yield from records.payloads(window, file.name, self.options.verify)
-            offset = 0
-
-    def _offsets_of(self, file: Path) -> Iterator[int]:
+    def offsets(self, file: Path) -> Iterator[int]:
+        """Where each record is."""
         with files.window(file) as window:
             yield from records.offsets(window)
+
+    def samples(self, file: Path, offset: int, number: int) -> Iterator[Sample | Broken]:
+        """The samples of a file from a record on."""
+        decode = self.decode
+        with files.window(file, offset) as window:
+            for payload in records.payloads(window, file.name, self.options.verify):
+                if isinstance(payload, Broken):
+                    payload.key = str(number)
+                    yield payload
+                else:
+                    try:
+                        yield decode(payload, number)
+                    except WireError as error:
+                        why = f"the record is no Example that can be used: {error}"
+                        yield Broken(str(number), why, file.name, data=payload)
+                number += 1
 
 
 class ExampleReader(RecordReader):
