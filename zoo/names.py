@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 
@@ -9,6 +10,32 @@ def relative(text: str) -> str:
     """A path in any notation as a relative one with forward slashes: what points upwards or to a root is taken out."""
     parts = [re.sub(r'[\x00-\x1f<>:"|?*]', "_", part) for part in re.split(r"[\\/]+", text)]
     return "/".join(part for part in parts if part not in ("", ".", "..")) or "unnamed"
+
+
+_UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\\ud800-\udfff]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_HASHED = re.compile(r"~[0-9a-f]{12}$")
+_LONGEST = 120
+
+
+def single(text: str) -> str:
+    """`text` as the name of one file or folder, the same wherever and whenever it is asked for.
+
+    It is `text` itself when every system can have a file of that name. Otherwise what does not fit is replaced, and a
+    hash of `text` is appended, so that different texts keep different names. A name has at most 133 bytes in UTF-8.
+    """
+    name = _UNFIT.sub("_", text).lstrip(".").rstrip(" .")
+    if _RESERVED.match(name):
+        name = f"_{name}"
+    name = name.encode()[:_LONGEST].decode(errors="ignore")
+    if name and name == text and not _HASHED.search(name):
+        return name
+    return f"{name}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def flat(key: str) -> str:
+    """The key of a sample as the name of one file, without a suffix: ``a/b`` becomes ``a__b``."""
+    return single(key.replace("/", "__"))
 
 
 class Names:

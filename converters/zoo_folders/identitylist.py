@@ -1,0 +1,67 @@
+"""Images with a list of who they show, label.txt."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+
+from zoo.datasets import beside
+from zoo.datasets.folders import FileError, read_image
+from zoo.datasets.formats import UNIT, About, Reader, Unit
+from zoo.datasets.sample import Broken, Sample
+from zoo.errors import InputError
+
+LIST = "label.txt"
+LONGEST = 1 << 16
+"""Longest line that is read, in bytes."""
+
+
+class IdentityListReader(Reader):
+    """Reads ``label.txt``, lines of a relative path, a tab and an identity: a number where it is one."""
+
+    def about(self) -> About:
+        """Counted by reading the list."""
+        count = sum(1 for _ in self._lines(0))
+        return About("identities", count, frozenset({"identity", "keys", "images"}))
+
+    def units(self, size: int = UNIT) -> Iterator[Unit]:
+        """A unit's place is the byte offset of its first line."""
+        start, offsets = 0, (offset for offset, _ in self._lines(0))
+        while places := list(itertools.islice(offsets, size)):
+            yield Unit(start, start + len(places), places[0])
+            start += len(places)
+
+    def read(self, unit: Unit) -> Iterator[Sample | Broken]:
+        """The images of a unit's lines."""
+        for _, (offset, line) in zip(range(unit.start, unit.stop), self._lines(unit.place), strict=False):
+            try:
+                yield self._load(line, offset)
+            except InputError as error:
+                path = line[:200].decode("utf-8", "replace").strip().partition("\t")[0]
+                yield Broken(path, str(error), str(self.path / LIST), offset, line)
+
+    def _load(self, line: bytes, offset: int) -> Sample:
+        try:
+            path, tab, identity = line.decode().strip("\r\n").partition("\t")
+        except UnicodeDecodeError:
+            raise FileError("The line is not UTF-8 text.", LIST, offset) from None
+        identity = identity.strip()
+        if not (path and tab and identity):
+            raise FileError("The line is not a path, a tab and an identity.", LIST, offset)
+        beside.check_name(path)
+        image = read_image(self.path / path.replace("\\", "/"))
+        number = identity.isascii() and identity.isdecimal() and len(identity) < 19
+        return Sample(beside.key_of(path), image, identity=int(identity) if number else identity)
+
+    def _lines(self, offset: int) -> Iterator[tuple[int, bytes]]:
+        """(offset, line) of every line that is not empty, from `offset` on. Raises `InputError`."""
+        try:
+            with (self.path / LIST).open("rb") as stream:
+                stream.seek(offset, os.SEEK_SET)
+                while line := stream.readline(LONGEST):
+                    if line.strip():
+                        yield offset, line
+                    offset += len(line)
+        except OSError as error:
+            raise InputError(f"{self.path / LIST} cannot be read: {error.strerror or error}.") from None
