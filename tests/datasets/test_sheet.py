@@ -104,6 +104,6 @@ def test_a_file_is_written_whole_or_refused(tmp_path: Path) -> None:
     assert (tmp_path / "sheet.png").read_bytes() == first
     with pytest.raises(UsageError, match=r"must end in one of \.bmp"):
         write_sheet(dataset, tmp_path / "sheet.pdf")
-    with pytest.raises(InputError, match="no images"):
+    with pytest.raises(InputError, match="without images"):
         write_sheet(Dataset(write(tmp_path / "empty"), SPEC), tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()

@@ -37,13 +37,13 @@ def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None,
     dataset = _open(path, words, choices["format"])
     with contextlib.closing(Bar()) as bar:
         document = _document(dataset, choices["verify"], choices["decode"], choices["samples"], bar)
-    if sheet:
-        document["sheet"] = {"file": sheet, "images": _sheet(dataset, sheet)}
     if as_json:
-        print_json(document)
-    else:
-        for line in _report(document):
-            click.echo(line)
+        print_json(document | ({"sheet": _sheet(dataset, sheet)} if sheet else {}))
+        return _exit_code(document)
+    for line in _report(document):
+        click.echo(line)
+    if sheet:
+        click.echo(f"wrote {sheet}: {_sheet(dataset, sheet)['images']} images")
     return _exit_code(document)
 
 
@@ -85,10 +85,10 @@ def _plain(fact: Any) -> Any:
     return json.loads(json.dumps(fact, default=lambda odd: odd.item() if hasattr(odd, "item") else sorted(odd)))
 
 
-def _sheet(dataset: Any, file: str) -> int:
+def _sheet(dataset: Any, file: str) -> dict[str, Any]:
     from zoo.datasets.sheet import write_sheet
 
-    return write_sheet(dataset, Path(file))
+    return {"file": file, "images": write_sheet(dataset, Path(file))}
 
 
 def _exit_code(document: Document) -> int:
@@ -116,8 +116,6 @@ def _report(document: Document) -> Iterator[str]:
             yield from tell(document[name])
     if "broken" in document:
         yield from _broken(document["broken"])
-    if "sheet" in document:
-        yield f"wrote {document['sheet']['file']}: {document['sheet']['images']} images"
 
 
 def _samples(document: Document) -> str:
@@ -152,14 +150,17 @@ def _span(each: Document, digits: str = "g") -> str:
 
 
 def _counts(counts: Document) -> str:
-    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+    """Counts by name; those of numbers in the order of the numbers."""
+    numbers = all(name.lstrip("-").isdigit() for name in counts)
+    names = sorted(counts, key=int) if numbers else counts
+    return ", ".join(f"{name}: {counts[name]:,}" for name in names)
 
 
 def _identities(found: Document) -> Iterator[str]:
     each = found["images"]
     yield f"identities: {found['count']:,} with {_span(each, ',')} images each, median {each['median']:g}"
     yield f"  images each: {_counts(found['images_histogram'])}"
-    yield f"  most images: {_counts(found['most'])}"
+    yield f"  most images: {', '.join(f'{who}: {count:,}' for who, count in found['most'].items())}"
 
 
 def _pairs(found: Document) -> Iterator[str]:

@@ -51,7 +51,8 @@ def write_sheet(dataset: Dataset, path: Path, layout: Layout | None = None) -> i
         raise UsageError(f"{path} must end in one of {', '.join(sorted(images.WRITABLE))}.")
     chosen = choose(dataset, layout.tiles)
     if not any(isinstance(sample, Broken) or sample.image is not None for sample in chosen):
-        raise InputError(f"{dataset.path} has no images to make a sheet of.")
+        hint = "; say with images=FOLDER where they are" if hasattr(dataset.options, "images") else ""
+        raise InputError(f"{dataset.path} comes without images, so there is no sheet to be made{hint}.")
     about, dot = dataset.about, " \N{MIDDLE DOT} "
     count = () if about.count is None else (f"{about.count:,} samples",)
     title = dot.join([dataset.path.resolve().name, dataset.format.name, about.kind, *count])
