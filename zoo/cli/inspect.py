@@ -34,6 +34,7 @@ def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None,
     """Say what the data set PATH is and what is in it: format and why, kind, counts, sizes, identities, faces, missing
     keypoints, duplicates, broken samples. The first 1000 samples are looked at, with --verify all of them. Words like
     key=value are options of the format for reading: zoo info FORMAT."""
+    _require_image_name(sheet)
     dataset = _open(path, words, choices["format"])
     with contextlib.closing(Bar()) as bar:
         document = _document(dataset, choices["verify"], choices["decode"], choices["samples"], bar)
@@ -83,6 +84,13 @@ def _plain(fact: Any) -> Any:
     import json
 
     return json.loads(json.dumps(fact, default=lambda odd: odd.item() if hasattr(odd, "item") else sorted(odd)))
+
+
+def _require_image_name(sheet: str | None) -> None:
+    if sheet:
+        from zoo.datasets.sheet import require_image_name
+
+        require_image_name(Path(sheet))
 
 
 def _sheet(dataset: Any, file: str) -> dict[str, Any]:

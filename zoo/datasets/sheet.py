@@ -47,8 +47,7 @@ def write_sheet(dataset: Dataset, path: Path, layout: Layout | None = None) -> i
     when the set has no images, `ZooError` when the file cannot be written.
     """
     layout = layout or Layout()
-    if path.suffix.lower() not in images.WRITABLE:
-        raise UsageError(f"{path} must end in one of {', '.join(sorted(images.WRITABLE))}.")
+    require_image_name(path)
     chosen = choose(dataset, layout.tiles)
     if not any(isinstance(sample, Broken) or sample.image is not None for sample in chosen):
         hint = "; say with images=FOLDER where they are" if hasattr(dataset.options, "images") else ""
@@ -58,6 +57,12 @@ def write_sheet(dataset: Dataset, path: Path, layout: Layout | None = None) -> i
     title = dot.join([dataset.path.resolve().name, dataset.format.name, about.kind, *count])
     atomic_write(path, images.encode(sheet(chosen, title, layout), path.suffix))
     return len(chosen)
+
+
+def require_image_name(path: Path) -> None:
+    """Raise `UsageError` for a file name that is not an image's."""
+    if path.suffix.lower() not in images.WRITABLE:
+        raise UsageError(f"{path} must end in one of {', '.join(sorted(images.WRITABLE))}.")
 
 
 def choose(dataset: Dataset, number: int) -> list[Sample | Broken]:
