@@ -39,7 +39,7 @@ class RecordReader(SequentialReader):
         """What the first records say; how many there are in sets of at most a gigabyte that are not compressed."""
         with files.window(self.files[0]) as window:
             found = islice(records.payloads(window, "", self.options.verify), LOOKED_AT)
-            first = [payload for payload in found if isinstance(payload, bytes)]
+            first = [payload for _, payload in found if isinstance(payload, bytes)]
         kind, holds, facts = self.describe(first)
         facts = {"files": len(self.files), "compression": files.compression(self.files[0]), **facts}
         return About(kind, self.count(), holds, facts=facts)
@@ -53,7 +53,7 @@ class RecordReader(SequentialReader):
         """The samples of a file from a record on."""
         decode = self.decode
         with files.window(file, offset) as window:
-            for payload in records.payloads(window, file.name, self.options.verify):
+            for place, payload in records.payloads(window, file.name, self.options.verify):
                 if isinstance(payload, Broken):
                     payload.key = str(number)
                     yield payload
@@ -62,7 +62,7 @@ class RecordReader(SequentialReader):
                         yield decode(payload, number)
                     except WireError as error:
                         why = f"the record is no Example that can be used: {error}"
-                        yield Broken(str(number), why, file.name, data=payload)
+                        yield Broken(str(number), why, file.name, place, payload)
                 number += 1
 
 

@@ -51,16 +51,16 @@ def is_header(data: bytes, position: int = 0) -> bool:
     return len(head) == HEAD and masked(head[:8]) == _CHECK.unpack_from(head, 8)[0]
 
 
-def payloads(window: Window, where: str, verify: bool = True) -> Iterator[bytes | Broken]:
-    """The payloads of the records from the window's beginning on. A damaged record comes as `Broken` (its key is empty)
-    and the rest goes on, unless no record can be found after it."""
+def payloads(window: Window, where: str, verify: bool = True) -> Iterator[tuple[int, bytes | Broken]]:
+    """The offsets and payloads of the records from the window's beginning on. A damaged record comes as `Broken` (its
+    key is empty) and the rest goes on, unless no record can be found after it."""
     data, position = window.data, 0
     while True:
         start = position + HEAD
         if start > len(data):
             data, position, start = window.fill(position, HEAD), 0, HEAD
             if len(data) < HEAD:
-                yield from _rest(window, where)
+                yield from ((window.base, item) for item in _rest(window, where))
                 return
         length, check = _HEADER.unpack_from(data, position)
         end = start + length
@@ -69,20 +69,21 @@ def payloads(window: Window, where: str, verify: bool = True) -> Iterator[bytes 
             data, position = window.fill(position, HEAD + length + TAIL), 0
             start, end = HEAD, HEAD + length
             if end + TAIL > len(data):
-                yield Broken("", _cut_off(window, length), where, window.base, data)
+                yield window.base, Broken("", _cut_off(window, length), where, window.base, data)
                 return
         if not good or end + TAIL > len(data):
-            yield Broken("", _length_fault(good, length), where, window.base + position)
+            offset = window.base + position
+            yield offset, Broken("", _length_fault(good, length), where, offset)
             position = _next(window, position)
             if position < 0:
                 return
             data = window.data
             continue
-        payload = data[start:end]
+        payload, offset = data[start:end], window.base + position
         if verify and masked(payload) != _CHECK.unpack_from(data, end)[0]:
-            yield Broken("", "the record's checksum does not fit its bytes", where, window.base + position, payload)
+            yield offset, Broken("", "the record's checksum does not fit its bytes", where, offset, payload)
         else:
-            yield payload
+            yield offset, payload
         position = end + TAIL
 
 

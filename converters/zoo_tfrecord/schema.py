@@ -170,27 +170,31 @@ def write_sample(sample: Sample, fractions: bool = False, classes: tuple[str, ..
         raise InputError(f"{sample.key} has a number of more than 64 bits, which an Example cannot hold.") from None
 
 
-def _entries(sample: Sample, fractions: bool, classes: tuple[str, ...]) -> Iterator[bytes]:
+def _entries(sample: Sample, fractions: bool, classes: tuple[str, ...]) -> list[bytes]:
     """The entries of the map, sorted by name."""
     image, size = sample.image, sample.size
+    entries: list[bytes] = []
     if sample.faces is not None:
-        yield from _face_entries(sample.faces)
+        entries += _face_entries(sample.faces)
     if image is not None and image.shape is not None:
         size = image.shape[1], image.shape[0]
-        yield _small(b"image/channels", image.shape[2])
+        entries.append(_small(b"image/channels", image.shape[2]))
     if sample.identity is not None:
-        yield from _identity_entries(sample.identity, classes)
+        entries += _identity_entries(sample.identity, classes)
     if image is not None:
-        yield wire.bytes_feature(b"image/encoded", image.data)
-    yield wire.bytes_feature(b"image/filename", _encoded(sample.key))
+        entries.append(wire.bytes_feature(b"image/encoded", image.data))
+    entries.append(wire.bytes_feature(b"image/filename", _encoded(sample.key)))
     if image is not None and (name := image.format or sniff(image.data)):
-        yield _text(b"image/format", name)
+        entries.append(_text(b"image/format", name))
     if size is not None:
-        yield _small(b"image/height", size[1])
-    yield from _fraction_entries(sample, size) if fractions else ()
+        entries.append(_small(b"image/height", size[1]))
+    if fractions:
+        entries += _fraction_entries(sample, size)
     if size is not None:
-        yield _small(b"image/width", size[0])
-    yield from _pair_entries(sample)
+        entries.append(_small(b"image/width", size[0]))
+    if sample.pair is not None or sample.same is not None:
+        entries += _pair_entries(sample)
+    return entries
 
 
 def _pair_entries(sample: Sample) -> Iterator[bytes]:
@@ -200,13 +204,11 @@ def _pair_entries(sample: Sample) -> Iterator[bytes]:
         yield _small(b"pair/same", int(sample.same))
 
 
-def _identity_entries(identity: int | str, classes: tuple[str, ...]) -> Iterator[bytes]:
+def _identity_entries(identity: int | str, classes: tuple[str, ...]) -> list[bytes]:
     if isinstance(identity, str):
-        yield _text(b"image/class/text", identity)
-        return
-    yield _small(b"image/class/label", identity)
-    if 0 <= identity < len(classes):
-        yield _text(b"image/class/text", classes[identity])
+        return [_text(b"image/class/text", identity)]
+    label = _small(b"image/class/label", identity)
+    return [label, _text(b"image/class/text", classes[identity])] if 0 <= identity < len(classes) else [label]
 
 
 def _face_entries(faces: Annotation) -> Iterator[bytes]:

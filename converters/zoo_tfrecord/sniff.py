@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 from zoo.datasets.sample import Broken
@@ -38,7 +37,7 @@ def _first_features(path: Path) -> tuple[dict[bytes, wire.Feature] | None, str]:
         file = files.files(path)[0]
         form = files.compression(file)
         with files.window(file) as window:
-            payload = next(islice(records.payloads(window, file.name), 1), None)
+            payload = next(records.payloads(window, file.name), (0, None))[1]
     except InputError as error:
         return None, str(error)
     if payload is None or isinstance(payload, Broken):

@@ -10,7 +10,7 @@ Source: tensorflow/core/example/{example,feature}.proto and protobuf's encoding 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -285,7 +285,6 @@ def _named(name: bytes) -> bytes:
     return b"\x0a" + varint(len(name)) + name
 
 
-def example(entries: Iterable[bytes]) -> bytes:
+def example(entries: Sequence[bytes]) -> bytes:
     """A serialised Example with these entries of the map, in this order: sort them by name."""
-    body = b"".join(entries)
-    return b"\x0a" + varint(len(body)) + body
+    return b"".join((b"\x0a", varint(sum(map(len, entries))), *entries))
