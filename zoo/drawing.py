@@ -72,6 +72,7 @@ def mark(
     canvas = np.ascontiguousarray(image).copy()
     height, width = canvas.shape[:2]
     pen = _Pen.for_size(height, width)
+    dots = _Pen(max(3.0, pen.line), pen.text)  # points are what one looks for here
     if boxes is not None:
         for index, box in enumerate(boxes):
             colour = _IGNORED if ignored is not None and ignored[index] else _BOX
@@ -81,7 +82,7 @@ def mark(
         own = [array[index] for array in (landmarks, keypoints) if array is not None]
         box = _hull(np.concatenate(own)) if boxes is None else boxes[index]
         shown = (None if array is None else array[index] for array in (keypoints, landmarks))
-        _draw_points(canvas, Face(box, 1.0, *shown), pen)
+        _draw_points(canvas, Face(box, 1.0, *shown), dots)
     return canvas
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,7 @@ import numpy as np
 
 from zoo import images
 from zoo.datasets.dataset import Dataset
-from zoo.datasets.sample import Broken, Sample
+from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.drawing import mark
 from zoo.errors import InputError, UsageError
 from zoo.files import atomic_write
@@ -37,6 +38,19 @@ class Layout:
     def tiles(self) -> int:
         """How many images there is room for."""
         return self.columns * self.rows
+
+    @property
+    def width(self) -> int:
+        """The width of the sheet in pixels."""
+        return self.columns * (self.side + _GAP) + _GAP
+
+    def fitted(self, number: int, group: int) -> Layout:
+        """For a smaller `number` of images, larger tiles (at most twice as large) on a sheet at most as wide; the columns
+        are a multiple of `group`."""
+        wanted = max(1, round(math.sqrt(number * self.columns / self.rows) / group)) * group
+        columns = min(self.columns, wanted)
+        side = min(2 * self.side, (self.width - _GAP) // columns - _GAP)
+        return Layout(columns, math.ceil(number / columns), side)
 
 
 def write_sheet(dataset: Dataset, path: Path, layout: Layout | None = None) -> int:
@@ -108,38 +122,37 @@ def thinned(found: Iterable[T], number: int, group: int = 1) -> list[T]:
 
 def sheet(samples: list[Sample | Broken], title: str, layout: Layout) -> Image:
     """The contact sheet of at most ``layout.tiles`` samples as an image, uint8 BGR."""
-    columns = min(layout.columns, len(samples))
-    rows = -(-len(samples) // columns)
-    across, down = layout.side + _GAP, layout.side + _CAPTION + _GAP
-    width = max(columns, min(4, layout.columns)) * across + _GAP  # wide enough for the title
-    canvas = np.full((_HEAD + rows * down + _GAP, width, 3), _PAPER, np.uint8)
+    pairs = any(isinstance(sample, Sample) and sample.pair is not None for sample in samples)
+    fitted = layout.fitted(len(samples), 2 if pairs else 1)
+    across, down = fitted.side + _GAP, fitted.side + _CAPTION + _GAP
+    canvas = np.full((_HEAD + fitted.rows * down + _GAP, fitted.width, 3), _PAPER, np.uint8)
     _write(canvas, title, (_GAP, 28), _INK, 16, canvas.shape[1] - 2 * _GAP)
     for number, sample in enumerate(samples):
-        row, column = divmod(number, columns)
+        row, column = divmod(number, fitted.columns)
         x, y = _GAP + column * across, _HEAD + row * down
-        canvas[y : y + layout.side, x : x + layout.side] = tile(sample, layout.side)
-        baseline = y + layout.side + 2
+        canvas[y : y + fitted.side, x : x + fitted.side] = tile(sample, fitted.side)
+        baseline = y + fitted.side + 2
         for line, (text, colour) in enumerate(captions(sample)):
-            _write(canvas, text, (x, baseline + 13 * (line + 1)), colour, _TEXT, layout.side)
+            _write(canvas, text, (x, baseline + 13 * (line + 1)), colour, _TEXT, fitted.side)
     return canvas
 
 
 def tile(sample: Sample | Broken, side: int) -> Image:
-    """The sample's image with its annotation, as large as fits into (side, side, 3); blank where there is none."""
+    """The sample's image with its annotation, as large as fits into (side, side, 3); blank where there is none. Of an
+    image with landmarks the part with the faces is shown, because on the whole image they would be one blot."""
     canvas = np.full((side, side, 3), _EMPTY, np.uint8)
     pixels = _pixels(sample)
-    if pixels is None:
-        _write(
-            canvas, "no image" if isinstance(sample, Sample) else "broken", (12, side // 2), _FAINT, _TEXT, side - 24
-        )
+    if pixels is None or isinstance(sample, Broken):
+        why = "no image" if isinstance(sample, Sample) else "broken"
+        _write(canvas, why, (12, side // 2), _FAINT, _TEXT, side - 24)
         return canvas
-    height, width = pixels.shape[:2]
+    left, top, right, bottom = _region(sample.faces, pixels)
+    part = pixels[top:bottom, left:right]
+    height, width = part.shape[:2]
     scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(pixels, size, interpolation=method)
     x, y = (side - size[0]) // 2, (side - size[1]) // 2
-    canvas[y : y + size[1], x : x + size[0]] = _marked(small, sample, scale)  # type: ignore[arg-type]
+    canvas[y : y + size[1], x : x + size[0]] = _marked(part, sample.faces, size, (left, top), scale)
     return canvas
 
 
@@ -152,15 +165,41 @@ def _pixels(sample: Sample | Broken) -> Image | None:
         return None
 
 
-def _marked(image: Image, sample: Sample, scale: float) -> Image:
-    faces = sample.faces
+def _region(faces: Annotation | None, image: Image) -> tuple[int, int, int, int]:
+    """left, top, right and bottom of the part of an image that its tile shows."""
+    height, width = image.shape[:2]
+    whole = 0, 0, width, height
+    if faces is None or faces.landmarks is None:
+        return whole
+    points = faces.landmarks.reshape(-1, 2)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return whole
+    margin = 0.4 * float((points.max(0) - points.min(0)).max())
+    left, top = np.clip(points.min(0) - margin, 0, (width, height)).astype(int).tolist()
+    right, bottom = np.ceil(np.clip(points.max(0) + margin, 0, (width, height))).astype(int).tolist()
+    return (left, top, right, bottom) if right - left > 1 and bottom - top > 1 else whole
+
+
+def _marked(
+    image: Image, faces: Annotation | None, size: tuple[int, int], corner: tuple[int, int], scale: float
+) -> Image:
+    """`image`, which begins at `corner` of the whole one, in the given size with what is annotated. Landmarks are drawn
+    in twice the size and then made smaller, because there are many of them."""
     if faces is None:
-        return image
+        return _resized(image, size)
     boxes, keypoints, landmarks = (
-        None if array is None else (array * scale).astype(np.float32)
+        None if array is None else ((array - np.tile(corner, array.shape[-1] // 2)) * scale).astype(np.float32)
         for array in (faces.boxes, faces.keypoints, faces.landmarks)
     )
-    return mark(image, boxes, keypoints, landmarks, faces.ignored)
+    if landmarks is not None:
+        image = mark(_resized(image, (2 * size[0], 2 * size[1])), landmarks=2 * landmarks)
+    return mark(_resized(image, size), boxes, keypoints, None, faces.ignored)
+
+
+def _resized(image: Image, size: tuple[int, int]) -> Image:
+    method = cv2.INTER_AREA if image.shape[1] > size[0] else cv2.INTER_CUBIC
+    return cv2.resize(image, size, interpolation=method)  # type: ignore[return-value]
 
 
 def captions(sample: Sample | Broken) -> Iterator[tuple[str, tuple[int, int, int]]]:
