@@ -42,14 +42,15 @@ def _formats() -> str:
     families = {name: known.plugins[known.formats.owner(name)] for name in specs}
     own = [spec for name, spec in specs.items() if (ROOT / "converters" / families[name].module).is_dir()]
     head = "| format | kinds | reads | writes | holds |\n|---|---|---|---|---|"
-    table = "\n".join([head, *map(_format_row, own)])
+    words = "\n".join(f"- `{name}`: {text}" for name, text in ANNOTATIONS.items())
+    table = "\n".join([head, *map(_format_row, own)]) + f"\n\nWhat a format may hold:\n\n{words}"
     modules = sorted({families[spec.name].module for spec in own})
     parts = [_family(module, [spec for spec in own if families[spec.name].module == module]) for module in modules]
     return "\n\n".join([FORMATS_HEAD, table, *parts]) + "\n"
 
 
 def _format_row(spec: FormatSpec) -> str:
-    holds = ", ".join(text for name, text in ANNOTATIONS.items() if name in spec.holds)
+    holds = ", ".join(name for name in ANNOTATIONS if name in spec.holds)
     can = ("yes" if spec.reader else "", "yes" if spec.writer else "")
     return f"| [`{spec.name}`](#{spec.name}) | {', '.join(spec.kinds)} | {can[0]} | {can[1]} | {holds} |"
 

@@ -167,6 +167,8 @@ def _counts(counts: Document) -> str:
 def _identities(found: Document) -> Iterator[str]:
     each = found["images"]
     yield f"identities: {found['count']:,} with {_span(each, ',')} images each, median {each['median']:g}"
+    if each["min"] == each["max"]:
+        return
     yield f"  images each: {_counts(found['images_histogram'])}"
     yield f"  most images: {', '.join(f'{who}: {count:,}' for who, count in found['most'].items())}"
 
