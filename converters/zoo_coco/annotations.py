@@ -124,7 +124,7 @@ def _said_points(faces: Annotation) -> list[str]:
     said = np.where(missing, MISSING, np.where(np.nan_to_num(flags, nan=0.0) == 0, SEEN, COVERED))
     points = fewest(np.where(missing[:, :, None], np.float32(0), faces.keypoints))
     rows = np.concatenate([points, said[:, :, None]], axis=2).reshape(-1, POINTS).tolist()
-    absent = missing.all(axis=1) & np.isnan(flags).all(axis=1)
+    absent = np.all(missing & np.isnan(flags), axis=1)
     return ["" if gone else _listed(row) for row, gone in zip(rows, absent, strict=True)]
 
 

@@ -17,7 +17,7 @@ from zoo.datasets.decimals import FARTHEST, corners
 from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.errors import InputError
-from zoo_widerface.matlab import load
+from zoo_widerface.matlab import Value, load
 from zoo_widerface.options import MatOptions
 from zoo_widerface.widertxt import ATTRIBUTES, annotate
 
@@ -31,28 +31,29 @@ _FIRST = 8
 
 @dataclass(frozen=True)
 class _Image:
-    """An image's ``event/name``, its boxes x y width height (N, 4), its attributes (N, 6) where the file has them, and
-    the numbers of the faces that count, from 1, where a setting is in force."""
+    """An image's ``event/name``, its boxes x y width height (N, 4), its six attributes (N, 1) where the file has them,
+    and the numbers of the faces that count, from 1, where a setting is in force."""
 
     name: str
-    boxes: NDArray[Any]
-    attributes: NDArray[Any] | None
-    kept: NDArray[Any] | None
+    boxes: Value
+    attributes: list[Value] | None
+    kept: Value | None
 
     def faces(self) -> Annotation:
         """Raises `InputError` for what does not fit together."""
         found = Annotation(corners(_table(self.boxes, 4)))
         count = len(found)
         if self.attributes is not None:
-            annotate(found, _table(self.attributes, len(ATTRIBUTES)))
+            columns = [_table(column, 1) for column in self.attributes]
+            if any(len(column) != count for column in columns):
+                raise InputError("it has not as many attributes as boxes")
+            annotate(found, np.concatenate(columns, axis=1))
         if self.kept is not None:
             kept = _table(self.kept, 1)[:, 0].astype(np.int64)
             if len(kept) and not (kept.min() >= 1 and kept.max() <= count):
                 raise InputError(f"its list of faces that count has numbers beyond its {count} faces")
             found.ignored = np.ones(count, bool)
             found.ignored[kept - 1] = False
-        if found.attributes is not None and len(found.attributes["blur"]) != count:
-            raise InputError("it has not as many attributes as boxes")
         return found
 
 
@@ -61,7 +62,7 @@ class WiderMatReader(Reader):
     without one, those whose attribute ``invalid`` is 1.
 
     The settings' lists lie in ``wider_easy_val.mat`` and so on, which are looked for beside the file. Raises
-    `InputError` for a file that is no such one or damaged, `ZooError` when scipy is not installed.
+    `InputError` for a file that is no such one, or damaged.
     """
 
     def __init__(self, path: Path, options: MatOptions | None = None) -> None:
@@ -127,7 +128,7 @@ class WiderMatReader(Reader):
         return "" if self.options.setting == "all" else str(self.options.setting)
 
     @cached_property
-    def _variables(self) -> dict[str, Any]:
+    def _variables(self) -> dict[str, Value]:
         return load(self.path)
 
     @cached_property
@@ -151,7 +152,7 @@ class WiderMatReader(Reader):
             raise InputError(f"{self.path} has lists of different lengths for its events.")
         return [image for event in range(len(lists["event_list"])) for image in self._event(lists, event)]
 
-    def _kept(self) -> NDArray[Any]:
+    def _kept(self) -> list[Value]:
         """The list of faces that count in the setting, from this file or the one beside it."""
         if _KEPT in self._variables and self._setting in self.path.stem:
             return _column(self._variables[_KEPT], _KEPT, self.path)
@@ -163,7 +164,7 @@ class WiderMatReader(Reader):
             raise InputError(f"{path} has no {_KEPT}, so it does not say which faces count.")
         return _column(variables[_KEPT], _KEPT, path)
 
-    def _event(self, lists: dict[str, NDArray[Any]], event: int) -> Iterator[_Image]:
+    def _event(self, lists: dict[str, list[Value]], event: int) -> Iterator[_Image]:
         """The images of one event."""
         names = [name for name in lists if name != "event_list"]
         columns = {name: _column(lists[name][event], name, self.path) for name in names}
@@ -176,36 +177,29 @@ class WiderMatReader(Reader):
             yield _Image(
                 f"{folder}/{_text(columns['file_list'][number], self.path)}",
                 columns["face_bbx_list"][number],
-                None if attributes is None else _joined(attributes),
+                attributes,
                 columns[_KEPT][number] if _KEPT in columns else None,
             )
 
 
-def _column(cells: Any, name: str, path: Path) -> NDArray[Any]:
-    """A cell array as a flat one of objects. Raises `InputError` for what is none."""
-    if not isinstance(cells, np.ndarray) or cells.dtype != object:
+def _column(value: Value, name: str, path: Path) -> list[Value]:
+    """A list of cells. Raises `InputError` for what is none."""
+    if not isinstance(value, list):
         raise InputError(f"{path}: {name} is no list of cells where it should be.")
-    return cells.reshape(-1)
+    return value
 
 
-def _text(cell: Any, path: Path) -> str:
-    if not isinstance(cell, np.ndarray) or cell.dtype.kind != "U" or cell.size != 1:
+def _text(value: Value, path: Path) -> str:
+    if not isinstance(value, str):
         raise InputError(f"{path} has something else than a name in its lists of events and files.")
-    return str(cell.reshape(-1)[0])
+    return value
 
 
-def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:
-    """Columns side by side; columns of different lengths give one of none, which does not fit the boxes."""
-    flat = [np.asarray(column).reshape(-1) for column in columns]
-    return np.stack(flat, axis=1) if len({len(column) for column in flat}) == 1 else np.zeros((0, len(columns)))
-
-
-def _table(numbers: NDArray[Any], width: int) -> NDArray[np.float64]:
+def _table(numbers: Value, width: int) -> NDArray[np.float64]:
     """An array of numbers as (N, width) float64. Raises `InputError` for another shape, or numbers out of reach."""
-    array = np.asarray(numbers)
-    if array.dtype.kind not in "iufb" or array.size % width or (width > 1 and array.size and array.shape[-1] != width):
+    if not isinstance(numbers, np.ndarray) or (numbers.size and width > 1 and numbers.shape[1:] != (width,)):
         raise InputError(f"a list of it has not {width} numbers a face")
-    table: NDArray[np.float64] = array.reshape(-1, width).astype(np.float64)
+    table: NDArray[np.float64] = numbers.reshape(-1, width).astype(np.float64)
     if not (np.abs(table) <= FARTHEST).all():
         raise InputError(f"it has a number that is not within {FARTHEST:,.0f}")
     return table

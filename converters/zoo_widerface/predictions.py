@@ -113,6 +113,8 @@ class _FilesPart(Part):
         self._folder: Path | None = None
 
     def write(self, sample: Sample) -> None:
+        if not sample.key.rpartition("/")[2]:
+            raise InputError("A sample without a key has no file to be written to.")
         path = place(self._out, f"{sample.key}{SUFFIX}")
         lines = render(sample)
         if path.parent != self._folder:
