@@ -35,7 +35,7 @@ class InsightfaceWriter(RecordWriter):
         self.base = 1 if self._ranged else 0
         self._runs = Growing(work / "runs")
         self._run: list[int] = []
-        self._seen: set[int] = set()
+        self._seen = bytearray()
         self._classes = 0
 
     def number(self, sample: Sample) -> int:
@@ -65,15 +65,22 @@ class InsightfaceWriter(RecordWriter):
                 self._begin_run(identity, length)
 
     def _begin_run(self, identity: int, length: int) -> None:
-        if self._ranged and identity in self._seen:
+        if self._ranged and not self._mark(identity):
             raise InputError(
                 f"The images are not grouped by identity: {identity} comes back after others, but the identity records"
                 " of this layout name the first and the last image of each; choose layout=sequential or package, or"
                 " convert from a source that is in order."
             )
-        if self._ranged:
-            self._seen.add(identity)
         self._run = [identity, length]
+
+    def _mark(self, identity: int) -> bool:
+        """Note that an identity has come, a bit for each; False when it had come before."""
+        byte, bit = identity >> 3, 1 << (identity & 7)
+        if byte >= len(self._seen):
+            self._seen.extend(bytes(byte + 1 - len(self._seen)))
+        new = not self._seen[byte] & bit
+        self._seen[byte] |= bit
+        return new
 
     def _end_run(self) -> None:
         if self._run:
@@ -145,4 +152,6 @@ class InsightfaceWriter(RecordWriter):
         super().restore(state)
         self._runs.cut(state.get("runs", 0))
         self._run, self._classes = list(state.get("run", [])), state.get("classes", 0)
-        self._seen = {identity for identity, _ in self._read_runs()} | set(self._run[:1]) if self._ranged else set()
+        self._seen.clear()
+        for identity in [*(identity for identity, _ in self._read_runs()), *self._run[:1]] if self._ranged else ():
+            self._mark(identity)

@@ -21,7 +21,7 @@ unpack_header = struct.Struct("<IIQQ").unpack_from
 
 _bits, _float = struct.Struct("<I"), struct.Struct("<f")
 _pack_header = struct.Struct("<IfQQ").pack
-_MOST = 1 << 16
+_MOST = 1 << 12
 
 
 class Scalars(dict[int, int | None]):
@@ -94,6 +94,6 @@ def from_sample(identity: int | None, extra: dict[str, Any]) -> float | list[flo
 def _as_float32(number: int) -> float | None:
     try:
         value: float = _float.unpack(_float.pack(number))[0]
-    except OverflowError:
+    except (OverflowError, struct.error):
         return None
     return value

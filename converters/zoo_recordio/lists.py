@@ -15,6 +15,7 @@ from zoo.names import relative
 from zoo_recordio.rows import text_blocks
 
 Order = Literal["insightface", "im2rec"]
+_BLANKS = str.maketrans("\t\r\n", "   ")
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
@@ -100,7 +101,7 @@ def key_of(path: str) -> str:
 def line(order: Order, labels: list[float], path: str) -> str:
     """A line of a list, with its end and, for im2rec, without the key that goes before it. Labels are written as the
     original tools write them; aligned is 1 unless the second label says otherwise, as face2rec2 has it."""
-    path = " ".join(path.split())
+    path = path.translate(_BLANKS)
     if order == "im2rec":
         return "".join(f"{label:.6f}\t" for label in labels) + f"{path}\n"
     aligned = int(labels[1]) if len(labels) > 1 and labels[1] in (0, 1) else 1

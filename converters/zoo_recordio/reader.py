@@ -94,10 +94,9 @@ class RecordReader(Reader):
                 data = records.payload(offset)
                 return self._sample(key, data, 0, len(data), self._path(index))
             except InputError as error:
-                why = str(error).rstrip(".")
-                raise InputError(
-                    f"{self.files.rec}: the record {key if key != BAD else '?'} at byte {offset:,}: {why}."
-                ) from None
+                broken = self._broken(key, offset, str(error))
+                where = f"{self.files.rec} at byte {offset:,}, record {broken.key}"
+                raise InputError(f"{where}: {broken.why}.") from None
 
     def _sample(self, key: int, data: bytes, start: int, stop: int, path: bytes | None) -> Sample:
         """The sample whose record is ``data[start:stop]``. Raises `InputError`."""
@@ -135,7 +134,7 @@ class RecordReader(Reader):
 
     def _broken(self, key: int, offset: int, why: str, data: bytes = b"") -> Broken:
         name = f"record-at-{offset}" if key == BAD else str(key)
-        return Broken(name, f"The record cannot be read: {why.rstrip('.')}.", self.files.rec.name, offset, data)
+        return Broken(name, why.rstrip("."), self.files.rec.name, offset, data)
 
     def _rows(self, place: list[Any], skip: int, count: int) -> Iterator[tuple[int, int]]:
         """Keys and offsets of `count` rows from a place on, with no walk over those before it."""

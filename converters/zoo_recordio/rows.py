@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zoo.errors import InputError
 from zoo_recordio.labels import EXACT, SIZE, range_of, unpack_header
 from zoo_recordio.records import RecordError, Records
@@ -92,12 +90,13 @@ class Index(Rows):
     def survey(self, trust: bool = False) -> Survey:
         """See `Rows`. That every row fits would take reading the whole ``.rec``; some of each block are tried, the
         first and the last record of the file among them."""
-        records, zero, low, high = 0, -1, _FARTHEST, -1
+        records, zero, low, high, orderly = 0, -1, _FARTHEST, -1, 0
         with Records(self._rec) as file:
             for _, keys, offsets in self.blocks():
                 if zero < 0 and 0 in keys:
                     zero = offsets[keys.index(0)]
                 records += len(keys)
+                orderly = _continue(orderly, keys)
                 low, high = min(low, *offsets), max(high, *offsets)
                 if not trust:
                     self._try(file, keys, offsets)
@@ -106,7 +105,7 @@ class Index(Rows):
             header, oddity = self._header(file, zero)
         if header is None:
             return Survey(records, records, None, oddity)
-        return self._with_header(records, header)
+        return self._with_header(records, orderly, header)
 
     def _try(self, file: Records, keys: list[int], offsets: list[int]) -> None:
         """Raise `InputError` when a row of a few is wrong."""
@@ -154,14 +153,29 @@ class Index(Rows):
         seen = [(key, file.peek(offset)) for key, offset in near]
         return min((key for key, peek in seen if range_of(peek.length, peek.head)), default=stated)
 
-    def _with_header(self, records: int, header: tuple[int, int]) -> Survey:
+    def _with_header(self, records: int, orderly: int, header: tuple[int, int]) -> Survey:
         first, stop = header
         self._images = range(1, first)
-        if records == stop:
-            return Survey(records, first - 1, header)
-        images = sum(key in self._images for _, keys, _ in self.blocks() for key in keys)
-        oddity = f"the header record speaks of {stop:,} records, {self._idx.name} lists {records:,}"
+        if orderly >= 0:  # the keys are 1, 2, ..., so that none has to be looked at
+            images = min(orderly, first - 1)
+        else:
+            images = sum(key in self._images for _, keys, _ in self.blocks() for key in keys)
+        if (records, images) == (stop, first - 1):
+            return Survey(records, images, header)
+        oddity = (
+            f"the header record speaks of {first - 1:,} images in {stop:,} records, {self._idx.name} lists {images:,}"
+            f" in {records:,}"
+        )
         return Survey(records, images, header, (oddity,))
+
+
+def _continue(last: int, keys: list[int]) -> int:
+    """The last of `keys` when they, but for 0, count on from `last`; -1 when they, or earlier ones, do not."""
+    if last < 0:
+        return -1
+    numbers = [key for key in keys if key] if 0 in keys else keys
+    after = last + len(numbers)
+    return after if numbers == list(range(last + 1, after + 1)) else -1
 
 
 class Scan(Rows):
@@ -207,6 +221,8 @@ class Scan(Rows):
 
     def _ids_differ(self) -> bool:
         """Whether no two images have the same id; takes 8 bytes of memory an image."""
+        import numpy as np  # takes longer than reading most sets, and is needed for few
+
         ids = array("Q")
         for _, length, head, _ in self._walk(0):
             if length >= SIZE and range_of(length, head) is None:
@@ -260,7 +276,7 @@ def text_blocks(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
             while data := stream.read(BLOCK):
                 cut = data.rfind(b"\n") + 1
                 if not cut and len(rest) + len(data) > BLOCK:
-                    raise InputError(f"{path} has a line of more than {BLOCK:,} bytes after byte {start:,}.")
+                    raise InputError(f"{path.name} has a line of more than {BLOCK:,} bytes after byte {start:,}")
                 block, rest = (rest + data[:cut], data[cut:]) if cut else (b"", rest + data)
                 if block:
                     yield start, block
@@ -268,4 +284,4 @@ def text_blocks(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
             if rest:
                 yield start, rest + b"\n"
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise InputError(f"{path.name} cannot be read: {error.strerror or error}") from None

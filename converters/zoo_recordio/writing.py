@@ -14,7 +14,7 @@ from zoo.errors import InputError
 from zoo_recordio.labels import SIZE, from_sample, pack_header
 from zoo_recordio.lists import Order, line
 from zoo_recordio.options import Im2recOptions, InsightfaceOptions
-from zoo_recordio.records import LARGEST, pack
+from zoo_recordio.records import CHUNK, LARGEST, pack
 
 _ID_AT = 16
 """Where in a record the id is: after the record's own head (8 bytes), the flag and the label (4 each)."""
@@ -31,12 +31,14 @@ class RecordPart(Part):
 
     def __init__(self, writer: RecordWriter, path: Path, first: int) -> None:
         self._writer, self._first = writer, first
-        self._records: IO[bytes] = path.open("wb")
-        self._lines: IO[bytes] = path.with_suffix(".lst").open("wb")
+        self._records: IO[bytes] = path.open("wb", buffering=CHUNK)
+        self._list = path.with_suffix(".lst")
+        self._lines: list[str] = []
         self._sizes: list[int] = []
         self._keys: dict[int, int] = {}
         self._fixed: list[int] = []
         self._runs: list[list[Any]] = []
+        self._bare = 0
 
     def write(self, sample: Sample) -> None:
         """See `Part`."""
@@ -45,13 +47,27 @@ class RecordPart(Part):
         key = self._writer.key(sample)
         own, fixed = self._id(sample, key)
         header = pack_header(label, own, sample.extra.get("id2", 0), sample.extra.get("own", 0.0))
-        record = pack(header + self._writer.encoded(sample))
+        data, suffix = self._encoded(sample)
+        record = pack(header + data)
         if not fixed and int.from_bytes(record[4:8], "little") & LARGEST < SIZE:
             raise InputError(f"The label {label!r} looks like RecordIO's magic number and cannot be written.")
         if self._writer.order:
-            self._lines.write(_line(self._writer.order, sample, label))
+            self._lines.append(_line(self._writer.order, sample, label, suffix))
         self._records.write(record)
+        self._bare += sample.image is not None and sample.image.format == RAW
         self._note(len(record), key, fixed, identity)
+
+    def _encoded(self, sample: Sample) -> tuple[bytes, str]:
+        """The image as it is, or encoded when it is bare pixels, and its suffix. Raises `InputError` where there is
+        none."""
+        image, options = sample.image, self._writer.options
+        if image is None or not image.data:
+            raise InputError(f"The sample {sample.key} has no image.")
+        if image.format != RAW:
+            return image.data, image.suffix
+        from zoo import images
+
+        return images.encode(image.decode(sample.key), f".{options.encoding}", options.quality), f".{options.encoding}"
 
     def _id(self, sample: Sample, key: int | None) -> tuple[int, bool]:
         """The id in the label header, and whether it stays: it is the image's key, unless the source had another."""
@@ -74,13 +90,21 @@ class RecordPart(Part):
         """The facts: the sizes of the records, the numbers of those whose key or id is given, and the runs of images
         of one identity, as pairs of identity and length."""
         self._records.close()
-        self._lines.close()
+        self._list.write_bytes("".join(self._lines).encode("utf-8", "replace"))
         keys = [[number, key] for number, key in self._keys.items()]
-        return {"first": self._first, "sizes": self._sizes, "keys": keys, "fixed": self._fixed, "runs": self._runs}
+        return {
+            "first": self._first,
+            "sizes": self._sizes,
+            "keys": keys,
+            "fixed": self._fixed,
+            "runs": self._runs,
+            "bare": self._bare,
+        }
 
 
 class RecordWriter(Writer):
-    """Writes ``NAME.rec``, ``NAME.idx`` and, when `order` is given, ``NAME.lst``. Keys count from `base` on."""
+    """Writes ``NAME.rec``, ``NAME.idx`` and, when `order` is given, ``NAME.lst``. Keys count from `base` on; `count` is
+    how many images have been written."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"identity", "images"})
     base = 0
@@ -90,8 +114,7 @@ class RecordWriter(Writer):
         self.order: Order | None = None if options.list == "none" else options.list
         self.rec, self.idx, self.lst = (Growing(self.out / f"{name}{suffix}") for suffix in (".rec", ".idx", ".lst"))
         self._numbers = {name: number for number, name in enumerate(about.classes)} if about else {}
-        self.count = 0
-        """Images written so far."""
+        self.count = self._bare = 0
 
     def number(self, sample: Sample) -> int | None:
         """The number of the sample's identity: its own, or its place among the names of the source.
@@ -109,16 +132,6 @@ class RecordWriter(Writer):
         """The key that the sample brings, None where keys are counted."""
         return None
 
-    def encoded(self, sample: Sample) -> bytes:
-        """The image as it is, or encoded when it is bare pixels. Raises `InputError` where there is none."""
-        if sample.image is None or not sample.image.data:
-            raise InputError(f"The sample {sample.key} has no image.")
-        if sample.image.format != RAW:
-            return sample.image.data
-        from zoo import images
-
-        return images.encode(sample.image.decode(sample.key), f".{self.options.encoding}", self.options.quality)
-
     def part(self, number: int, first: int) -> RecordPart:
         """See `Writer`."""
         return RecordPart(self, part_path(self.work, number, ".rec"), self.base + first)
@@ -134,6 +147,7 @@ class RecordWriter(Writer):
         self.idx.write("".join(f"{key}\t{offset}\n" for key, offset in zip(keys, offsets, strict=False)).encode())
         self._append_lines(part.with_suffix(".lst"), keys)
         self.count += len(sizes)
+        self._bare += facts["bare"]
 
     def _append_lines(self, part: Path, keys: list[int]) -> None:
         if self.order == "im2rec":
@@ -158,13 +172,18 @@ class RecordWriter(Writer):
         for file in (self.rec, self.idx, self.lst):
             file.close()
 
+    def notes(self) -> dict[str, Any]:
+        """See `Writer`: how many images had to be encoded."""
+        quality = f" at quality {self.options.quality}" if self.options.encoding == "jpg" else ""
+        return {"encoded": f"{self._bare:,} images as {self.options.encoding}{quality}"} if self._bare else {}
+
     def state(self) -> dict[str, Any]:
         """See `Writer`."""
-        return {"count": self.count, "sizes": [self.rec.size, self.idx.size, self.lst.size]}
+        return {"count": self.count, "bare": self._bare, "sizes": [self.rec.size, self.idx.size, self.lst.size]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Writer`."""
-        self.count = state.get("count", 0)
+        self.count, self._bare = state.get("count", 0), state.get("bare", 0)
         for file, size in zip((self.rec, self.idx, self.lst), state.get("sizes", (0, 0, 0)), strict=True):
             file.cut(size)
         if not self.order:
@@ -177,10 +196,9 @@ def given_key(sample: Sample) -> int | None:
     return key if isinstance(key, int) and 0 <= key < _KEYS else None
 
 
-def _line(order: Order, sample: Sample, label: float | list[float]) -> bytes:
+def _line(order: Order, sample: Sample, label: float | list[float], suffix: str) -> str:
     labels = [float(value) for value in (label if isinstance(label, list) else [label])]
-    suffix = sample.image.suffix if sample.image else ""
-    return line(order, labels, str(sample.extra.get("path") or f"{sample.key}{suffix}")).encode("utf-8", "replace")
+    return line(order, labels, str(sample.extra.get("path") or f"{sample.key}{suffix}"))
 
 
 def _correct(part: Path, sizes: list[int], fixed: set[int], first: int) -> None:
