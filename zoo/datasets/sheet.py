@@ -45,8 +45,8 @@ class Layout:
         return self.columns * (self.side + _GAP) + _GAP
 
     def fitted(self, number: int, group: int) -> Layout:
-        """For a smaller `number` of images, larger tiles (at most twice as large) on a sheet at most as wide; the columns
-        are a multiple of `group`."""
+        """For a smaller `number` of images, larger tiles (at most twice as large) on a sheet at most as wide; the
+        columns are a multiple of `group`."""
         wanted = max(1, round(math.sqrt(number * self.columns / self.rows) / group)) * group
         columns = min(self.columns, wanted)
         side = min(2 * self.side, (self.width - _GAP) // columns - _GAP)
