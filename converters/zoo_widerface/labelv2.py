@@ -62,7 +62,7 @@ class LabelV2Writer(LabelWriter):
         """The header, and a row a face."""
         size = sample.size or (sample.image.size if sample.image else None)
         if not size or 0 in size:
-            raise InputError(f"labelv2 states the size of each image, and that of {name} is not known; name images=.")
+            raise InputError(f"labelv2 states each image's size, and that of {name} is not known; say images=DIR.")
         if faces.boxes is None:
             return f"# {name} {size[0]} {size[1]}\n"
         boxes, more = texts(fewest(faces.boxes)), points.words(faces, sample.key, text)

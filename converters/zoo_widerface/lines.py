@@ -21,7 +21,9 @@ FACES = 1 << 16
 
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(rb"[-+]?(?:[\d.]+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)", re.IGNORECASE)
-_SUFFIXED = re.compile(rb"\.[A-Za-z]\w{1,4}$")
+SUFFIXED = re.compile(rb"\.[A-Za-z]\w{1,4}$")
+"""How a line ends that names a file."""
+
 _COUNT = re.compile(rb"[-+]?\d+")
 
 
@@ -151,7 +153,7 @@ def _rows_left(lines: Lines) -> int:
 def is_row(line: bytes) -> bool:
     """Whether a line looks like the numbers of a face, well or badly written, rather than like an image's name."""
     words = line.split(None, 4)
-    return len(words) >= 4 and not _SUFFIXED.search(line) and any(map(_NUMBER.fullmatch, words[:4]))
+    return len(words) >= 4 and not SUFFIXED.search(line) and any(map(_NUMBER.fullmatch, words[:4]))
 
 
 def numbers(row: bytes, number: int) -> list[float]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo_widerface.lines import Block, Lines, counted, decoded, headed, numbers
+from zoo_widerface.lines import SUFFIXED, Block, Lines, counted, decoded, headed, numbers
 
 Sniffed = tuple[float, str]
 _HEAD = 1 << 16
@@ -88,8 +88,8 @@ def _first(path: Path, name: str, blocks: Callable[[Lines], Iterator[Block]], ju
 
 
 def _wider_row(block: Block) -> str:
-    if not _is_name(block.head):
-        raise InputError("it does not begin with a name")
+    if not _is_name(block.head) or not (block.rows or SUFFIXED.search(block.head)):
+        raise InputError("it does not begin with the name of an image")
     _require(block, (4, 10))
     return "a name, a count" + (f", and rows of {len(block.rows[0].split())} numbers" if block.rows else ", which is 0")
 
