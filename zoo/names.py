@@ -16,6 +16,7 @@ _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\\ud800-\udfff]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 _HASHED = re.compile(r"~[0-9a-f]{12}$")
 _LONGEST = 120
+_DEEPEST = 8
 
 
 def single(text: str) -> str:
@@ -36,6 +37,12 @@ def single(text: str) -> str:
 def flat(key: str) -> str:
     """The key of a sample as the name of one file, without a suffix: ``a/b`` becomes ``a__b``."""
     return single(key.replace("/", "__"))
+
+
+def nested(key: str) -> str:
+    """The key of a sample as a relative path without a suffix, each part as `single`; of very deep ones as `flat`."""
+    parts = key.split("/")
+    return "/".join(single(part) for part in parts) if len(parts) <= _DEEPEST else flat(key)
 
 
 class Names:

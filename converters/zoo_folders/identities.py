@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,5 +67,6 @@ class IdentityWriter(FolderWriter):
         person = str(sample.identity)
         if isinstance(sample.identity, int):
             person = person.zfill(self.options.digits)
-        within = replace(sample, key=sample.key.removeprefix(f"{person}/"))
-        return [(f"{names.single(person)}/{self.name(within, number)}{suffix}", data)]
+        by_number = self.options.names == "number"
+        name = f"{number:06d}" if by_number else names.flat(sample.key.removeprefix(f"{person}/"))
+        return [(f"{names.single(person)}/{name}{suffix}", data)]

@@ -62,8 +62,10 @@ class Parser:
         try:
             self._expat.Parse(data, last)
         except expat.ExpatError as error:
-            place = self._expat.ErrorByteIndex + self._shift
+            place = max(0, self._expat.ErrorByteIndex) + self._shift
             raise self._unfinished(f"is not well-formed XML: {expat.ErrorString(error.code)}", place) from None
+        except (LookupError, ValueError):
+            raise self._unfinished("declares an encoding that cannot be read", self._shift) from None
         except _Refused as refused:
             raise self._unfinished(str(refused), self._offset) from None
         if self._fed - self._expat.CurrentByteIndex > _LONGEST:
@@ -75,7 +77,7 @@ class Parser:
 
     @property
     def _offset(self) -> int:
-        return self._expat.CurrentByteIndex + self._shift
+        return max(0, self._expat.CurrentByteIndex) + self._shift
 
     def _doctype(self, *_: object) -> None:
         raise _Refused("declares a document type, which may hide entities; remove the DOCTYPE")

@@ -49,8 +49,8 @@ class FolderWriter(Writer):
         `InputError`."""
 
     def name(self, sample: Sample, number: int) -> str:
-        """The name that a sample's files begin with, by the option ``names``."""
-        return f"{number:06d}" if self.options.names == "number" else names.flat(sample.key)
+        """The path that a sample's files begin with, by the option ``names``."""
+        return f"{number:06d}" if self.options.names == "number" else names.nested(sample.key)
 
     def part(self, number: int, first: int) -> Part:
         """A part that writes its files where they belong."""

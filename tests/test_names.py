@@ -1,0 +1,48 @@
+"""Names of files: what strangers call things never leads out of a folder, and two things never share a name."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.names import flat, nested, single
+
+ODD = ["", ".", "..", ".hidden", "a/b", "a\\b", "con", "CON.txt", "nul", "lpt1", "a:b", "a?b", "a ", "a.", "\0"]
+ODD += ["x" * 300, "é" * 200, "\ud800", "C:\\x", "/etc/passwd", "../../x", "a~0123456789ab", "a\nb"]
+
+
+@pytest.mark.parametrize("text", ODD, ids=ascii)
+def test_an_odd_name_becomes_one_file_with_a_hash(text: str) -> None:
+    name = single(text)
+    assert name != text
+    assert len(name.encode()) <= 133
+    assert name[-13] == "~"
+    assert not set(name) & set('/\\:*?"<>|\0\n')
+    assert not name.startswith(".")
+    assert single(text) == name
+
+
+@pytest.mark.parametrize("text", ["amy1", "0001", "Ünï cödé", "a.b", "x~1", "console"])
+def test_a_plain_name_stays(text: str) -> None:
+    assert single(text) == flat(text) == nested(text) == text
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_different_texts_have_different_names(one: str, other: str) -> None:
+    assert (single(one) == single(other)) == (one == other)
+
+
+@given(st.text(alphabet="./\\ab~:", max_size=30))
+def test_paths_stay_below_their_folder(key: str) -> None:
+    for name in (flat(key), nested(key)):
+        assert "\\" not in name
+        assert all(part and not part.startswith(".") for part in name.split("/"))
+    assert "/" not in flat(key)
+
+
+def test_nested_keeps_folders_and_gives_up_on_deep_ones() -> None:
+    assert nested("a/b/c") == "a/b/c"
+    assert flat("a/b/c") == "a__b__c"
+    assert "/" not in nested("/".join("abcdefghij"))
+    assert nested("a/../b").startswith("a/~")
