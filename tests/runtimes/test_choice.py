@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from tests.runtimes.test_sessions import conv_model
 
+from tests.runtimes.test_sessions import conv_model
 from zoo import runtimes
 from zoo.errors import RuntimeMissingError, UsageError
 
