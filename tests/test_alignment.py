@@ -26,7 +26,7 @@ def test_other_sizes_have_no_template(size: int) -> None:
 
 
 def test_keypoints_come_to_lie_on_the_template() -> None:
-    turn = cv2.getRotationMatrix2D((56.0, 56.0), 25, 1.7) + [[0, 0, 150], [0, 0, 90]]
+    turn = cv2.getRotationMatrix2D((56.0, 56.0), 25, 1.7) + np.array([[0, 0, 150], [0, 0, 90]])
     points = np.column_stack([template(), np.ones(5)]) @ turn.T
     image = np.zeros((300, 400, 3), np.uint8)
     for x, y in points.round().astype(int):
