@@ -29,7 +29,7 @@ _MASK = 0xA282EAD8
 _HEADER = struct.Struct("<QI")
 _LENGTH = struct.Struct("<Q")
 _CHECK = struct.Struct("<I")
-_HIGH_ZEROS = re.compile(rb"(?=\0{4})")
+_HIGH_ZEROS = re.compile(rb"(?=\0{4}(?!\0{4}))")
 _crc = google_crc32c.value
 
 
@@ -135,7 +135,8 @@ def _length_fault(good: bool, length: int) -> str:
 
 def _next(window: Window, position: int) -> int:
     """The position in the window's data, which moves on, of the next record behind a damaged length; -1 when there is
-    none near. A length is below 2^32, so that its upper half is four zeros, which makes the search quick."""
+    none near. A length is below 2^32, so that its upper half is four zeros, and its checksum is not zero but for one in
+    four billions, which makes the search quick."""
     searched = 0
     position += 1
     while searched < SEARCHED:

@@ -58,6 +58,12 @@ def read(data: bytes, sample: Sample) -> None:
         sample.extra["json"] = unknown
 
 
+def identity_of(label: bytes) -> int | str:
+    """The identity that a .cls member says: a number where it is one, else a name."""
+    text = label.decode("utf-8", "surrogateescape").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
+
+
 def _of_type(document: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
     value = document.get(name)
     if value is None:
@@ -125,14 +131,14 @@ def _array(values: Any, name: str) -> NDArray[Any]:
         raise DocumentError(f"its .json has {name} that cannot be understood ({error})") from None
 
 
-def write(sample: Sample, key: bool, identity: bool) -> bytes:
-    """The document of what is said of `sample`, empty when there is nothing to say. `key` and `identity` say whether
-    these belong into it. Raises `InputError` for a coordinate that is infinite."""
+def write(sample: Sample, key: bool = False, identity: int | str | None = None) -> bytes:
+    """The document of what is said of `sample`, empty when there is nothing to say; with its `key`, and with an
+    `identity`, if these are wanted. Raises `InputError` for a coordinate that is infinite."""
     document: dict[str, Any] = {"key": sample.key} if key else {}
     if sample.size is not None:
         document["size"] = list(sample.size)
-    if identity:
-        document["identity"] = sample.identity
+    if identity is not None:
+        document["identity"] = identity
     if sample.pair is not None:
         document["pair"] = sample.pair
     if sample.same is not None:

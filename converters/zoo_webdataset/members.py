@@ -37,26 +37,39 @@ class Group:
 def groups(window: Window, contents: bool = True) -> Iterator[Group]:
     """The samples of an archive from the window's beginning on: members that follow one another and have the same name
     up to the first dot of its last part. Files without a dot belong to no sample. Without `contents` the members'
-    contents are passed over and empty, which is quick."""
+    contents are passed over and empty, which is quick.
+
+    Of what is damaged the name is not known, so the samples before and behind it may lack a member: both are broken.
+    """
     group: Group | None = None
+    damage: Group | None = None
     for offset, name, content, why in members(window, contents):
         slash = name.rfind(b"/") + 1
         dot = name.find(b".", slash)
-        if dot <= slash and not why:
+        if dot <= slash:
+            if why:
+                damage = damage or Group(name, offset, why=_sentence(name, f"{why} (at byte {offset})"))
+                if group is not None:
+                    group.why = group.why or damage.why
             continue
-        key = name[:dot] if dot > slash else name
+        key = name[:dot]
         if group is None or group.key != key:
             if group is not None:
                 yield group
-            group = Group(key, offset)
+            group = Group(key, offset if damage is None else damage.offset, why="" if damage is None else damage.why)
+        damage = None
         suffix = name[dot + 1 :].lower()
         if why or suffix in group.parts:
-            shown = name.decode("utf-8", "replace")
-            group.why = group.why or (f"{shown!r} {why}" if shown else why) or f"{shown!r} is there twice"
+            group.why = group.why or _sentence(name, why or "is there twice")
         else:
             group.parts[suffix] = content
-    if group is not None:
-        yield group
+    last = group or damage
+    if last is not None:
+        yield last
+
+
+def _sentence(name: bytes, why: str) -> str:
+    return f"{name.decode('utf-8', 'replace')!r} {why}" if name else why
 
 
 def members(window: Window, contents: bool = True) -> Iterator[Member]:
@@ -112,7 +125,7 @@ class _Cursor:
         block = self.window.data[position : position + BLOCK]
         if len(block) < BLOCK:
             block = self._peek(BLOCK)
-        if block == _ZEROS and self._peek(2 * BLOCK).count(0) in (BLOCK, 2 * BLOCK):
+        if block == _ZEROS and not self._peek(2 * BLOCK).strip(b"\0"):
             self.complete = True
             return self._peek(BLOCK) if self.find_header() else None
         return block if len(block) == BLOCK else None

@@ -67,7 +67,7 @@ def read_sample(group: Group, where: str) -> Sample | Broken:
         if suffix in IMAGES and sample.image is None:
             sample.image = EncodedImage(data, _format(suffix, data))
         elif suffix == b"cls":
-            sample.identity = _identity(data)
+            sample.identity = annotation.identity_of(data)
         elif suffix != b"json":
             sample.extra[suffix.decode("utf-8", "replace")] = data
     if (document := parts.get(b"json")) is not None:
@@ -84,11 +84,6 @@ def read_sample(group: Group, where: str) -> Sample | Broken:
 def _format(suffix: bytes, data: bytes) -> str:
     """What the bytes say, or else the suffix: files of one format are often named as of another."""
     return "jpeg" if data[:3] == b"\xff\xd8\xff" else sniff(data) or IMAGES[suffix]
-
-
-def _identity(data: bytes) -> int | str:
-    text = data.decode("utf-8", "surrogateescape").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
 
 
 def _held(sample: Sample) -> Iterator[str]:

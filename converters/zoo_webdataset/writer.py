@@ -95,17 +95,17 @@ def _members(sample: Sample, classes: tuple[str, ...]) -> list[bytes]:
         name = member_name(sample.key)
         base = name.encode()
         pieces: list[bytes] = []
-        identity = sample.identity
-        label = _label(identity, classes)
-        if label is not None:
+        identity, odd = _named(sample.identity, classes), False
+        if identity is not None:
+            label = str(identity).encode("utf-8", "surrogateescape")
+            odd = annotation.identity_of(label) != identity
             pieces += _member(base + b".cls", label)
         if sample.image is not None:
             suffix, data = _image(sample, sample.image)
             pieces += _member(base + suffix, data)
         elif sample.faces is None:
             raise InputError(f"{sample.key} has neither an image nor faces, of which an archive could hold something.")
-        odd = isinstance(identity, str) and (identity.isdigit() or identity != identity.strip())
-        document = annotation.write(sample, key=name != sample.key, identity=odd)
+        document = annotation.write(sample, key=name != sample.key, identity=identity if odd else None)
         if document:
             pieces += _member(base + b".json", document)
     except (headers.HeaderError, UnicodeEncodeError) as error:
@@ -113,11 +113,10 @@ def _members(sample: Sample, classes: tuple[str, ...]) -> list[bytes]:
     return pieces
 
 
-def _label(identity: int | str | None, classes: tuple[str, ...]) -> bytes | None:
-    """The content of .cls: the identity's name where it has one, else its number."""
-    if isinstance(identity, int) and 0 <= identity < len(classes):
-        identity = classes[identity]
-    return None if identity is None else str(identity).encode("utf-8", "surrogateescape")
+def _named(identity: int | str | None, classes: tuple[str, ...]) -> int | str | None:
+    """The identity's name where it has one, else its number."""
+    known = isinstance(identity, int) and 0 <= identity < len(classes)
+    return classes[identity] if known else identity  # type: ignore[index]
 
 
 def _member(name: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
