@@ -92,7 +92,7 @@ class Contents:
     @cached_property
     def _listed(self) -> tuple[NameList | None, str]:
         """The names, and what is to be said of them."""
-        if not self._options.names or not self.files.lst.is_file():
+        if not self._options.lst or not self.files.lst.is_file():
             return None, ""
         try:
             names = NameList(self.files.lst)

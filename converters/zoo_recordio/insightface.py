@@ -49,13 +49,9 @@ class InsightfaceWriter(RecordWriter):
         return number
 
     def append(self, number: int, facts: Mapping[str, Any]) -> None:
-        """See `Writer`. Raises `InputError` when an identity comes back, or labels cannot count the images any more."""
+        """See `Writer`. Raises `InputError` when an identity comes back, or there are too many images."""
         super().append(number, facts)
-        if self._ranged and self.count >= EXACT:
-            raise InputError(
-                f"A header record cannot count more than {EXACT:,} images and identities exactly, because it counts in"
-                " float32; choose layout=sequential or package."
-            )
+        self._require_exact(self.count)
         for identity, length in facts["runs"]:
             self._classes = max(self._classes, identity + 1)
             if self._run and self._run[0] == identity:
@@ -63,6 +59,14 @@ class InsightfaceWriter(RecordWriter):
             else:
                 self._end_run()
                 self._begin_run(identity, length)
+
+    def _require_exact(self, number: int) -> None:
+        """Raise `InputError` when a key has become too large for a header or identity record."""
+        if self._ranged and number > EXACT:
+            raise InputError(
+                f"This layout cannot count more than {EXACT:,} images and identities exactly, because its header is in"
+                " float32; choose layout=sequential or package."
+            )
 
     def _begin_run(self, identity: int, length: int) -> None:
         if self._ranged and not self._mark(identity):
@@ -91,6 +95,7 @@ class InsightfaceWriter(RecordWriter):
         self._end_run()
         self._run = []
         self._runs.close()
+        self._require_exact(self.count + 1 + self._identities)
         if self.options.layout == "insightface":
             self._add_header(id2=0)
         if self._ranged:

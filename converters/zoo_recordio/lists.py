@@ -51,7 +51,7 @@ class NameList:
         if self.order == "im2rec" and columns[0] != str(key):
             raise InputError(
                 f"{self.path.name} gives the key {columns[0]!r} where the records have {key}: it is the list of"
-                " another file, or in another order; names=false does without it."
+                " another file, or in another order; lst=false does without it."
             )
         return columns[self._path_column]
 

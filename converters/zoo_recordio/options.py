@@ -15,7 +15,7 @@ class ReadOptions:
     index: Literal["auto", "trust", "scan"] = option(
         "auto", "Take the .idx when it fits the .rec, take it in any case, or do without and scan the .rec."
     )
-    names: bool = option(True, "Name the images after the .lst, where there is one with a line for each image.")
+    lst: bool = option(True, "Name the images after the .lst, where there is one with a line for each image.")
 
 
 @dataclass(frozen=True)

@@ -173,9 +173,14 @@ class RecordWriter(Writer):
             file.close()
 
     def notes(self) -> dict[str, Any]:
-        """See `Writer`: how many images had to be encoded."""
-        quality = f" at quality {self.options.quality}" if self.options.encoding == "jpg" else ""
-        return {"encoded": f"{self._bare:,} images as {self.options.encoding}{quality}"} if self._bare else {}
+        """See `Writer`: what became of names, and how many images had to be encoded."""
+        found = {}
+        if self._numbers:
+            found["identities"] = "names became numbers from 0 on, in the order of the source's list of them"
+        if self._bare:
+            quality = f" at quality {self.options.quality}" if self.options.encoding == "jpg" else ""
+            found["encoded"] = f"{self._bare:,} images as {self.options.encoding}{quality}"
+        return found
 
     def state(self) -> dict[str, Any]:
         """See `Writer`."""

@@ -191,7 +191,7 @@ def test_face2rec2s_and_im2recs_sets_are_read(fixtures: Path) -> None:
     assert [sample.key for sample in named[:3]] == ["id_1/2", "id_0/0", "id_2/0"]
     assert [sample.identity for sample in named] == [1, 0, 2, 2, 2, 0, 1, 2, 1]
     assert [sample.extra["key"] for sample in named] == [4, 0, 5, 8, 6, 1, 3, 7, 2]
-    unnamed = samples_of(originals(fixtures) / "im2rec.rec", ReadOptions(names=False))
+    unnamed = samples_of(originals(fixtures) / "im2rec.rec", ReadOptions(lst=False))
     assert [sample.key for sample in unnamed] == list("405861372")
     for sample in named:
         number = int(str(sample.identity))
@@ -536,6 +536,7 @@ def test_names_are_numbered_in_the_order_of_the_classes(tmp_path: Path) -> None:
         sample.identity = people[int(str(sample.identity))]
     about = About("identities", 4, HOLDS, ("amy", "raj"))
     out = write(faces(about=about), tmp_path / "named", samples)
+    assert "names became numbers from 0 on" in faces(about=about)(tmp_path).notes()["identities"]
     assert [sample.identity for sample in samples_of(out)] == [1, 1, 0, 0]
     assert (out / "property").read_text().startswith("2,")
     with pytest.raises(InputError, match="The identity 'raj' has no number: the source does not list"):
@@ -605,6 +606,33 @@ def test_im2rec_takes_labels_of_any_kind_but_not_inexact_ones(tmp_path: Path) ->
         write(lists_of_images(), tmp_path / "none", samples)
 
 
+@pytest.mark.parametrize("own", [None, 5])
+def test_a_label_like_the_magic_number_is_written_only_where_its_id_is_known(tmp_path: Path, own: int | None) -> None:
+    """The id of a counted key may be corrected later, which needs its place in the record."""
+    sample = some(1)[0]
+    sample.identity = int(struct.unpack("<f", records.MARK)[0])
+    sample.extra = {} if own is None else {"id": own}
+    if own is None:
+        with pytest.raises(InputError, match="looks like RecordIO's magic number"):
+            write(lists_of_images(), tmp_path, [sample])
+    else:
+        assert samples_of(write(lists_of_images(), tmp_path, [sample]))[0].identity == sample.identity
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_more_images_than_float32_counts_are_refused(
+    tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo_recordio.insightface.EXACT", 20)
+    if layout in ("package", "sequential"):
+        write(faces(layout), tmp_path, some(25), 10)
+        return
+    with pytest.raises(InputError, match="cannot count more than 20 images and identities exactly"):
+        write(faces(layout), tmp_path / "images", some(25), 10)
+    with pytest.raises(InputError, match="cannot count more than 20 images and identities exactly"):
+        write(faces(layout), tmp_path / "identities", some(15, people=8), 10)
+
+
 def test_bare_pixels_are_encoded_and_noted(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (8, 12, 3), np.uint8)
     bare = Sample("a", EncodedImage(pixels.tobytes(), RAW, (8, 12, 3)), identity=0)
@@ -627,6 +655,8 @@ def test_an_empty_set_is_refused(tmp_path: Path) -> None:
 def test_killed_and_continued_gives_the_same_bytes(tmp_path: Path, layout: str) -> None:
     samples = some(23, people=3)
     make = lists_of_images() if layout == "im2rec" else faces(layout)
+    if layout == "sequential":
+        make = faces("sequential", list="none")
     undisturbed = contents(write(make, tmp_path / "a", samples, 4))
     assert contents(write_with_kills(make, tmp_path / "b", samples, 4)) == undisturbed
     assert contents(write(make, tmp_path / "c", samples)) == undisturbed
