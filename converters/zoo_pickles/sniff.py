@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo_pickles.reader import NAME
 
 _HEAD = 4096
-_PICKLE = re.compile(rb"\x80[\x00-\x05]|\(lp")
+_PICKLE = re.compile(rb"(\x80[\x00-\x05])?(\x95.{8})?\(?(\]|\(lp)", re.DOTALL)  # of a list, in a tuple perhaps
 _IMAGE = re.compile(rb"\.(jpe?g|png|bmp)", re.IGNORECASE)
 
 

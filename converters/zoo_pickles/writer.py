@@ -109,13 +109,14 @@ class _AnnotPart(Part):
     def __init__(self, writer: AnnotWriter, number: int, first: int) -> None:
         self._writer, self._next, self._count = writer, first, 0
         self._names, self._points = (_opened(writer.work, number, name) for name in (".names", ".points"))
-        writer.out.mkdir(parents=True, exist_ok=True)
 
     def write(self, sample: Sample) -> None:
         """Write the image of a sample and note its landmarks."""
         made, points = self._writer.prepare(sample)
         [(name, data)] = self._writer.files(made, self._next)
-        (self._writer.out / name).write_bytes(data)
+        path = self._writer.out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
         self._names.write(_text(name.encode()))
         self._points.write(_list(points))
         self._next += 1
