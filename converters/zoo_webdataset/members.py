@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from zoo.datasets.windows import LARGEST, Window
 from zoo_webdataset.headers import BLOCK, Header, HeaderError, name_of, parse
+from zoo_webdataset.suffixes import UNDERSTOOD
 
 SEARCHED = 1 << 26
 """How far behind a damaged header the next one is looked for, in bytes."""
@@ -36,8 +37,9 @@ class Group:
 
 def groups(window: Window, contents: bool = True) -> Iterator[Group]:
     """The samples of an archive from the window's beginning on: members that follow one another and have the same name
-    up to the first dot of its last part. Files without a dot belong to no sample. Without `contents` the members'
-    contents are passed over and empty, which is quick.
+    up to the first dot of its last part. Files without a dot belong to no sample, nor do those of which none is an
+    image, a label or a document (a README, a list). Without `contents` the members' contents are passed over and
+    empty, which is quick.
 
     Of what is damaged the name is not known, so the samples before and behind it may lack a member: both are broken.
     """
@@ -54,7 +56,7 @@ def groups(window: Window, contents: bool = True) -> Iterator[Group]:
             continue
         key = name[:dot]
         if group is None or group.key != key:
-            if group is not None:
+            if group is not None and (group.why or not UNDERSTOOD.isdisjoint(group.parts)):
                 yield group
             group = Group(key, offset if damage is None else damage.offset, why="" if damage is None else damage.why)
         damage = None
@@ -64,7 +66,7 @@ def groups(window: Window, contents: bool = True) -> Iterator[Group]:
         else:
             group.parts[suffix] = content
     last = group or damage
-    if last is not None:
+    if last is not None and (last.why or not UNDERSTOOD.isdisjoint(last.parts)):
         yield last
 
 

@@ -13,12 +13,7 @@ from zoo.datasets.sequential import SequentialReader
 from zoo_webdataset import annotation, files
 from zoo_webdataset.annotation import DocumentError
 from zoo_webdataset.members import Group, groups
-
-IMAGES = {
-    b"jpg": "jpeg", b"jpeg": "jpeg", b"png": "png", b"webp": "webp", b"gif": "gif", b"bmp": "bmp", b"tif": "tiff",
-    b"tiff": "tiff", b"bin": "",
-}  # fmt: skip
-"""Formats of images by suffix. What the zoo cannot tell the format of, it writes as .bin."""
+from zoo_webdataset.suffixes import DOCUMENT, IMAGES, LABEL
 
 LOOKED_AT = 64
 """Samples from which it is told what a set holds."""
@@ -35,11 +30,9 @@ class ShardReader(SequentialReader):
         """What the first samples have; how many there are in sets of at most a gigabyte that are not compressed."""
         first = [sample for sample in islice(self._from(0, 0, 0), LOOKED_AT) if isinstance(sample, Sample)]
         holds = frozenset(name for sample in first for name in _held(sample))
-        facts = {
-            "archives": len(self.files),
-            "compressed": any(self.compressed),
-            "other members": sorted({f".{name}" for sample in first for name in sample.extra if name != "json"}),
-        }
+        facts: dict[str, Any] = {"archives": len(self.files), "compressed": any(self.compressed)}
+        if other := sorted({f".{name}" for sample in first for name in sample.extra if name != "json"}):
+            facts["other members"] = other
         return About(_kind(holds), self.count(), holds, facts=facts)
 
     def offsets(self, file: Path) -> Iterator[int]:
@@ -66,11 +59,11 @@ def read_sample(group: Group, where: str) -> Sample | Broken:
     for suffix, data in parts.items():
         if suffix in IMAGES and sample.image is None:
             sample.image = EncodedImage(data, _format(suffix, data))
-        elif suffix == b"cls":
+        elif suffix == LABEL:
             sample.identity = annotation.identity_of(data)
-        elif suffix != b"json":
+        elif suffix != DOCUMENT:
             sample.extra[suffix.decode("utf-8", "replace")] = data
-    if (document := parts.get(b"json")) is not None:
+    if (document := parts.get(DOCUMENT)) is not None:
         try:
             annotation.read(document, sample)
         except DocumentError as error:

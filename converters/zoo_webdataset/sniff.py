@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo.errors import InputError
 from zoo_webdataset import files
 from zoo_webdataset.members import Group, groups
-from zoo_webdataset.reader import IMAGES
+from zoo_webdataset.suffixes import DOCUMENT, IMAGES, LABEL
 
 _LOOKED_AT = 16
 
@@ -36,7 +36,7 @@ def _has_magic(path: Path) -> bool:
 
 def _judge(found: list[Group]) -> tuple[float, str]:
     pictured = [group for group in found if group.parts.keys() & IMAGES.keys()]
-    said = [group for group in found if group.parts.keys() & {b"cls", b"json"}]
+    said = [group for group in found if group.parts.keys() & {LABEL, DOCUMENT}]
     if pictured and len(said) * 2 >= len(found):
         return 0.95, "is a tar of images with .cls or .json members of the same names"
     if said and len(said) == len(found):

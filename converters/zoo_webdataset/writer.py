@@ -14,11 +14,7 @@ from zoo.errors import InputError
 from zoo_webdataset import annotation, headers
 from zoo_webdataset.names import member_name
 from zoo_webdataset.options import WriteOptions
-
-SUFFIXES = {
-    "jpeg": b".jpg", "png": b".png", "webp": b".webp", "gif": b".gif", "bmp": b".bmp", "tiff": b".tif", "": b".bin",
-}  # fmt: skip
-"""Suffixes of images by format."""
+from zoo_webdataset.suffixes import WRITTEN
 
 
 class ShardPart(Part):
@@ -129,4 +125,4 @@ def _image(sample: Sample, image: EncodedImage) -> tuple[bytes, bytes]:
         from zoo import images  # imports OpenCV, which what passes through does without
 
         return b".png", images.encode(image.decode(sample.key), ".png")
-    return SUFFIXES.get(image.format or sniff(image.data), b".bin"), image.data
+    return WRITTEN.get(image.format or sniff(image.data), b".bin"), image.data
