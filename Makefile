@@ -5,7 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check bench docs clean
+ORACLES ?= build/oracles
+
+.PHONY: demo test check bench docs soak oracles clean
 
 demo: build/demo.ready
 	$(BIN)/zoo run retinaface infer sample:t1
@@ -23,6 +25,23 @@ bench: build/dev.ready
 
 docs: build/dev.ready
 	$(BIN)/python docs/generate.py
+
+soak: build/dev.ready
+	ZOO_SOAK=20 $(BIN)/python -m pytest -q -n $${ZOO_TEST_WORKERS:-auto} tests/converters tests/attacks tests/conversion
+
+# The original frameworks, each in an environment of its own: they read what we write. Python 3.11; about 2.5 GB.
+oracles: build/dev.ready $(ORACLES)/mxnet/ready $(ORACLES)/tensorflow/ready
+	ZOO_ORACLES=$(abspath $(ORACLES)) $(BIN)/python -m pytest -q tests/oracles
+
+$(ORACLES)/mxnet/ready:
+	$(PYTHON) -m venv $(ORACLES)/mxnet
+	$(ORACLES)/mxnet/bin/pip install --quiet mxnet==1.9.1 numpy==1.23.5
+	touch $@
+
+$(ORACLES)/tensorflow/ready:
+	$(PYTHON) -m venv $(ORACLES)/tensorflow
+	$(ORACLES)/tensorflow/bin/pip install --quiet tensorflow==2.21.0
+	touch $@
 
 clean:
 	rm -rf build dist results .venv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from zoo.datasets.formats import Writer
 from zoo.datasets.sample import Sample
 
 MakeWriter = Callable[[Path], Writer]
+SOAK = int(os.environ.get("ZOO_SOAK", "1"))
+"""How many times as many mutations are tried as in a usual run (``make soak``)."""
 
 
 def write(make: MakeWriter, work: Path, samples: Sequence[Sample], unit: int = 0) -> Path:
@@ -64,9 +67,9 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 def mutations(data: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """`data` with a few bytes changed, a stretch removed or doubled, or cut off."""
+    """`data` with a few bytes changed, a stretch removed or doubled, or cut off; `count` times `SOAK` of it."""
     rng = np.random.default_rng(seed)
-    for _ in range(count):
+    for _ in range(count * SOAK):
         damaged = bytearray(data)
         place, length = int(rng.integers(len(data))), int(rng.integers(1, 40))
         match int(rng.integers(6)):

