@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zoo_folders import sniff
 from zoo_folders.facesynthetics import FaceSyntheticsReader, FaceSyntheticsWriter, window_corner
 from zoo_folders.identities import IdentityReader, IdentityWriter
 from zoo_folders.identitylist import IdentityListReader
@@ -406,3 +407,27 @@ def test_jpeg_frames_become_png(tmp_path: Path) -> None:
     (read,) = read_all(FaceSyntheticsReader(tmp_path / "out"))
     assert read.image and sample.image and io.BytesIO(read.image.data).read(4) == b"\x89PNG"
     assert np.array_equal(read.image.decode(), sample.image.decode())
+
+
+SNIFFERS = (sniff.identity_folders, sniff.identity_list, sniff.boxes_landmarks, sniff.facesynthetics, sniff.npts)
+
+
+def test_sniffers_are_sure_of_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "a.jpg").write_bytes(picture(8, 8).data)
+    (tmp_path / "one" / "person").mkdir(parents=True)
+    (tmp_path / "one" / "person" / "a.jpg").write_bytes(picture(8, 8).data)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "label.txt").mkdir()
+    (tmp_path / "odd" / "x.npts").symlink_to("x.npts")
+    for path in (
+        tmp_path / "plain",
+        tmp_path / "plain" / "a.jpg",
+        tmp_path / "gone",
+        tmp_path / "odd",
+        tmp_path / "one",
+    ):
+        for sniffer in SNIFFERS:
+            confidence, reason = sniffer(path)
+            assert confidence < 0.5, (path, sniffer)
+            assert reason

@@ -7,7 +7,6 @@ are left alone.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import os
 import stat
@@ -46,36 +45,46 @@ class FileError(InputError):
 
 
 def walk(root: str, ordered: bool = True, folder: str = "", depth: int = 0) -> Iterator[str]:
-    """The files below `root` as relative paths with forward slashes; `ordered` by name. Raises `InputError` for a
+    """The files below `root` as relative paths with forward slashes, `ordered` as these sort. Raises `InputError` for a
     folder that cannot be listed."""
     if depth > _DEEPEST:
         raise InputError(f"{root}/{folder} lies more than {_DEEPEST} folders deep.")
-    for name, is_folder in (_ordered if ordered else _listed)(os.path.join(root, folder), depth):  # noqa: PTH118
-        path = f"{folder}/{name}" if folder else name
-        if is_folder:
-            yield from walk(root, ordered, path, depth + 1)
+    for name in (_ordered if ordered else _listed)(f"{root}/{folder}", depth):
+        if name.endswith("/"):
+            yield from walk(root, ordered, folder + name, depth + 1)
         else:
-            yield path
+            yield folder + name
 
 
-def _listed(folder: str, depth: int, after: str = "") -> Iterator[tuple[str, bool]]:
-    """(name, whether it is a folder) of what lies in `folder`, in any order, with names greater than `after`."""
+def _listed(folder: str, depth: int, after: str = "") -> Iterator[str]:
+    """What lies in `folder`, in any order, folders with a slash behind: the names greater than `after`."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name > after and not entry.name.startswith("."):
-                    yield entry.name, entry.is_dir(follow_symlinks=depth == 0)
+                name = f"{entry.name}/" if entry.is_dir(follow_symlinks=depth == 0) else entry.name
+                if name > after and not name.startswith("."):
+                    yield name
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be listed: {error.strerror or error}.") from None
 
 
-def _ordered(folder: str, depth: int) -> Iterator[tuple[str, bool]]:
+def _ordered(folder: str, depth: int) -> Iterator[str]:
     after = ""
-    while batch := heapq.nsmallest(_BATCH, _listed(folder, depth, after)):
+    while batch := _smallest(_listed(folder, depth, after)):
         yield from batch
         if len(batch) < _BATCH:
             return
-        after = batch[-1][0]
+        after = batch[-1]
+
+
+def _smallest(names: Iterator[str]) -> list[str]:
+    """The `_BATCH` first of the names in order; never more than twice as many are held."""
+    kept: list[str] = []
+    while more := list(itertools.islice(names, _BATCH)):
+        kept += [name for name in more if name < kept[-1]] if len(kept) == _BATCH else more
+        kept.sort()
+        del kept[_BATCH:]
+    return kept
 
 
 def is_image(path: str) -> bool:
