@@ -26,9 +26,9 @@ from zoo.errors import InputError
 from zoo.types import Floats
 
 NAME = "annot.pkl"
-_LEAST_INSTRUCTIONS, _INSTRUCTIONS_AN_IMAGE = 1_000_000, 3_000
-"""Reading 68 points one scalar after the other takes up to 1,300 instructions; what has more than twice as many for
-every file beside it is no such pickle."""
+_INSTRUCTIONS_AN_IMAGE = 3_000
+"""Reading 68 points one scalar after the other takes up to 1,300 instructions; a large pickle that has more than twice
+as many for every file beside it is none of this kind."""
 
 _MOST_POINTS = 1000
 
@@ -135,7 +135,7 @@ class AnnotReader(Reader):
     def _limits(self) -> safepickle.Limits:
         with os.scandir(self._file.parent) as entries:
             files = sum(1 for _ in entries)
-        return safepickle.Limits(instructions=_LEAST_INSTRUCTIONS + _INSTRUCTIONS_AN_IMAGE * files)
+        return safepickle.Limits(instructions=safepickle.DEFAULT.instructions + _INSTRUCTIONS_AN_IMAGE * files)
 
 
 def _points(value: Any) -> Floats | str:
