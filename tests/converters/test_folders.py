@@ -420,13 +420,7 @@ def test_sniffers_are_sure_of_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "label.txt").mkdir()
     (tmp_path / "odd" / "x.npts").symlink_to("x.npts")
-    for path in (
-        tmp_path / "plain",
-        tmp_path / "plain" / "a.jpg",
-        tmp_path / "gone",
-        tmp_path / "odd",
-        tmp_path / "one",
-    ):
+    for name in ("plain", "plain/a.jpg", "gone", "odd", "one"):
         for sniffer in SNIFFERS:
             confidence, reason = sniffer(tmp_path / name)
             assert confidence < 0.5, (name, sniffer)
