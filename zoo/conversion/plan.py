@@ -60,6 +60,8 @@ def make_plan(
     if not reads.reader:
         raise UsageError(f"The zoo cannot read data sets in the format {reads.name}.")
     own, read_values, write_values = _divide(values, reads, writes)
+    if target.suffix in writes.suffixes and "shard" in _names(writes.write_options):
+        write_values.setdefault("shard", 0)  # a target with the suffix of a file is one file
     options = make(ConvertOptions, own)
     read_options = make(resolve(reads.read_options), read_values) if reads.read_options else None  # type: ignore[arg-type]
     write_options = make(resolve(writes.write_options), write_values) if writes.write_options else None  # type: ignore[arg-type]

@@ -68,7 +68,7 @@ def sniff(data: bytes) -> str:
 
 @dataclass(slots=True)
 class Annotation:
-    """The N annotated faces of one image, in pixels of the stored image.
+    """The N annotated faces of one image, in pixels of the image as `EncodedImage.decode` gives it.
 
     boxes (N, 4) float32 x1 y1 x2 y2; keypoints (N, 5, 2), NaN where one is missing; flags (N, 5), the number that the
     source gives with each keypoint (its meaning is the format's); landmarks (N, K, 2); ignored (N,) bool: not to be
