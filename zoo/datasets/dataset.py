@@ -77,7 +77,7 @@ class Dataset:
     def note(self, broken: Broken) -> None:
         """Take note of a sample that cannot be used. Raises `InputError` unless such are to be left out."""
         if self.on_error == "raise":
-            raise InputError(f'{self.path}: {sentence(broken)} open_dataset(..., on_error="skip") leaves such out.')
+            raise InputError(f'{self.path}: {broken.sentence} open_dataset(..., on_error="skip") leaves such out.')
         self.skipped += 1
         if len(self.broken) < KEPT:
             broken.data = b""
@@ -146,10 +146,3 @@ def opened(path: Path, format: str, options: Mapping[str, Any], on_error: OnErro
     dataset = Dataset(path, spec, read_options(spec, options), on_error, recognised)
     _ = dataset.about  # what cannot be read at all is said now, and not when the first sample is wanted
     return dataset
-
-
-def sentence(broken: Broken) -> str:
-    """What is wrong with a broken sample: its key, the byte offset where there is one, and why."""
-    place = f" at byte {broken.offset:,}" if broken.offset >= 0 else ""
-    file = f" ({broken.where}{place})" if broken.where else place
-    return f"the sample {broken.key}{file} cannot be read: {broken.why.rstrip('.')}."

@@ -125,3 +125,10 @@ class Broken:
     where: str = ""
     offset: int = -1
     data: bytes = b""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with it: its key, the byte offset where there is one, and why."""
+        place = f" at byte {self.offset:,}" if self.offset >= 0 else ""
+        file = f" ({self.where}{place})" if self.where else place
+        return f"the sample {self.key}{file} cannot be read: {self.why.rstrip('.')}."

@@ -6,16 +6,18 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from zoo.datasets.dataset import Dataset, sentence
 from zoo.datasets.sample import PARTS, Broken, Sample
 from zoo.datasets.sharing import ALL, Place, mixed, rank_length, share, shuffled_units, unit_size
 from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from zoo.datasets.dataset import Dataset
 
 BUFFER = 512
 """Samples, still encoded, among which each worker picks at random when samples are shuffled."""
@@ -27,7 +29,7 @@ class TorchDataset(IterableDataset[Any]):
     What a sample has none of is left out. ``key`` str; ``image`` uint8 (3, H, W) red, green, blue, turned as its EXIF
     orientation says (the encoded bytes when `decode` is off); ``size`` (width, height) where the annotation states it;
     ``boxes`` (N, 4), ``keypoints`` (N, 5, 2), ``flags`` (N, 5), ``landmarks`` (N, K, 2) and ``scores`` (N,) float32,
-    ``ignored`` (N,) bool, in pixels of the stored image; the attributes by name, int64 (N,); ``identity`` int, a
+    ``ignored`` (N,) bool, in pixels of the decoded image; the attributes by name, int64 (N,); ``identity`` int, a
     name's place among the names of the set (``dataset.about.classes``) where it lists them; ``pair`` and ``same``.
     `transform` is given such a dictionary, and what it returns is what comes out.
 
@@ -115,7 +117,7 @@ class TorchDataset(IterableDataset[Any]):
 
     def _warn(self) -> None:
         if self.dataset.skipped:
-            first = sentence(self.dataset.broken[0])
+            first = self.dataset.broken[0].sentence
             warnings.warn(f"{self.dataset.path}: {self.dataset.skipped} samples left out; {first}", stacklevel=2)
 
 
