@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness import Report, arguments, in_turn
@@ -36,12 +37,16 @@ sys.exit(done.returncode)
 def peak(folder: Path, save: str, out: Path) -> float:
     """The peak resident memory in MiB of the zoo over `folder`."""
     shutil.rmtree(out, ignore_errors=True)
-    words = [*command(), "run", METHOD, "infer", folder, "--model", MODEL, f"save={save}", "--out", out]
+    return resident([*command(), "run", METHOD, "infer", folder, "--model", MODEL, f"save={save}", "--out", out])
+
+
+def resident(words: Sequence[str | Path]) -> float:
+    """The peak resident memory in MiB of the largest of a command's processes. Raises `RuntimeError` when it fails."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     if done.returncode:
-        raise RuntimeError(f"the run over {folder} failed: {done.stderr.strip()}")
+        raise RuntimeError(f"{' '.join(map(str, words))} failed: {done.stderr.strip()}")
     return float(done.stdout) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 

@@ -22,8 +22,9 @@ TINY = {
     "nms": ["--rounds", "1", "--largest", "1000"],
     "throughput": ["--rounds", "1", "--images", "4", "--others", "2"],
     "memory": ["--rounds", "1", "--images", "20", "--few", "10"],
+    "conversion": ["--rounds", "1", "--images", "60", "--few", "40"],
 }
-WITHOUT_FIXTURES = ("startup", "nms")
+WITHOUT_FIXTURES = ("startup", "nms", "conversion")
 
 
 def report(name: str) -> dict[str, Any]:
