@@ -107,7 +107,7 @@ def test_a_bad_file_alone_fails(zoo: Zoo, desk: Path, fixtures: Path, name: str)
     done = zoo("run", "yunet", "infer", name, "--out", "out")
     assert done.returncode == 1, done.stderr
     assert f"skipped: {name}" in done.stderr
-    assert "1 inputs = 0 done + 1 skipped" in done.stderr
+    assert "1 input = 0 done + 1 skipped" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -226,4 +226,5 @@ def _say_skipped(result: TaskResult) -> None:
     if len(result.skipped) > SHOWN:
         click.echo(f"... and {len(result.skipped) - SHOWN} more skipped", err=True)
     if result.skipped:
-        click.echo(f"{result.inputs} inputs = {result.done} done + {len(result.skipped)} skipped", err=True)
+        inputs = "1 input" if result.inputs == 1 else f"{result.inputs} inputs"
+        click.echo(f"{inputs} = {result.done} done + {len(result.skipped)} skipped", err=True)
