@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.names import flat, nested, single
+from zoo.names import flat, nested, relative, single
 
 ODD = ["", ".", "..", ".hidden", "a/b", "a\\b", "con", "CON.txt", "nul", "lpt1", "a:b", "a?b", "a ", "a.", "\0"]
 ODD += ["x" * 300, "é" * 200, "\ud800", "C:\\x", "/etc/passwd", "../../x", "a~0123456789ab", "a\nb"]
@@ -46,3 +46,20 @@ def test_nested_keeps_folders_and_gives_up_on_deep_ones() -> None:
     assert flat("a/b/c") == "a__b__c"
     assert "/" not in nested("/".join("abcdefghij"))
     assert nested("a/../b").startswith("a/~")
+
+
+@given(st.text(st.sampled_from("a.b/\\:\n é")))
+def test_a_relative_path_has_neither_empty_parts_nor_such_that_lead_upwards(text: str) -> None:
+    path = relative(text)
+    assert not {"", ".", ".."} & set(path.split("/"))
+    assert not set(path) & set("\\:\n")
+    assert relative(path) == path
+    assert (
+        path
+        == "/".join(
+            part
+            for part in text.replace("\\", "/").replace(":", "_").replace("\n", "_").split("/")
+            if part not in ("", ".", "..")
+        )
+        or path == "unnamed"
+    )

@@ -8,9 +8,19 @@ import re
 
 def relative(text: str) -> str:
     """A path in any notation as a relative one with forward slashes: what points upwards or to a root is taken out."""
+    if _RELATIVE.fullmatch(text):
+        return text
     parts = [re.sub(r'[\x00-\x1f<>:"|?*]', "_", part) for part in re.split(r"[\\/]+", text)]
     return "/".join(part for part in parts if part not in ("", ".", "..")) or "unnamed"
 
+
+_RELATIVE = re.compile(
+    r'(?:[^\x00-\x1f<>:"|?*\\/.][^\x00-\x1f<>:"|?*\\/]*/)*[^\x00-\x1f<>:"|?*\\/.][^\x00-\x1f<>:"|?*\\/]*'
+)
+"""What `relative` leaves as it is, without parts that begin with a dot: nearly every path."""
+
+_PLAIN = re.compile(r"(?!con|prn|aux|nul|com|lpt)[a-z0-9_][a-z0-9_-]{0,119}", re.ASCII | re.IGNORECASE)
+"""What `single` leaves as it is, as is quick to see."""
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\\ud800-\udfff]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -25,6 +35,8 @@ def single(text: str) -> str:
     It is `text` itself when every system can have a file of that name. Otherwise what does not fit is replaced, and a
     hash of `text` is appended, so that different texts keep different names. A name has at most 133 bytes in UTF-8.
     """
+    if _PLAIN.fullmatch(text):
+        return text
     name = _UNFIT.sub("_", text).lstrip(".").rstrip(" .")
     if _RESERVED.match(name):
         name = f"_{name}"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -51,15 +52,26 @@ def _describe(output: Path, folder: Path) -> dict[str, Any]:
 def _tree(folder: Path) -> dict[str, Any]:
     """How many files a folder holds, their bytes, and one hash over their names and contents; over names and sizes
     where there are more than `MANY`."""
-    digest, files, size = hashlib.sha256(), 0, 0
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    for path in paths:
-        length = path.stat().st_size
-        files, size = files + 1, size + length
-        told = str(length) if len(paths) > MANY else sha256(path)
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{told}\n".encode())
-    of = "names and sizes" if len(paths) > MANY else "names and contents"
-    return {"files": files, "bytes": size, "sha256": digest.hexdigest(), "sha256_of": of}
+    digest, root = hashlib.sha256(), str(folder)
+    files = sorted(_files(root, ""), key=lambda file: file[0].replace("/", "\0"))  # as paths sort: part by part
+    many = len(files) > MANY
+    for name, size in files:
+        told = str(size) if many else sha256(folder / name)
+        digest.update(f"{name}\0{told}\n".encode())
+    of = "names and sizes" if many else "names and contents"
+    total = sum(size for _, size in files)
+    return {"files": len(files), "bytes": total, "sha256": digest.hexdigest(), "sha256_of": of}
+
+
+def _files(root: str, folder: str) -> Iterator[tuple[str, int]]:
+    """Relative path and size of each file below ``root/folder``. With `Path`, this took half the time of a conversion
+    to a hundred thousand files."""
+    with os.scandir(f"{root}/{folder}") as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(root, f"{folder}{entry.name}/")
+            elif entry.is_file():
+                yield folder + entry.name, entry.stat().st_size
 
 
 def _versions() -> dict[str, str]:

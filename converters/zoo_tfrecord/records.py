@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 import google_crc32c
 
@@ -41,8 +42,13 @@ def masked(data: bytes) -> int:
 
 def frame(payload: bytes) -> bytes:
     """A record with this payload."""
-    length = _LENGTH.pack(len(payload))
-    return b"".join((length, _CHECK.pack(masked(length)), payload, _CHECK.pack(masked(payload))))
+    return b"".join((_head(len(payload)), payload, _CHECK.pack(masked(payload))))
+
+
+@lru_cache(1 << 14)
+def _head(size: int) -> bytes:
+    length = _LENGTH.pack(size)
+    return length + _CHECK.pack(masked(length))
 
 
 def is_header(data: bytes, position: int = 0) -> bool:

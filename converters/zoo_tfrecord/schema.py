@@ -182,8 +182,8 @@ def _entries(sample: Sample, fractions: bool, classes: tuple[str, ...]) -> list[
     if sample.identity is not None:
         entries += _identity_entries(sample.identity, classes)
     if image is not None:
-        entries.append(wire.bytes_feature(b"image/encoded", image.data))
-    entries.append(wire.bytes_feature(b"image/filename", _encoded(sample.key)))
+        entries += wire.string_feature(b"image/encoded", image.data)
+    entries += wire.string_feature(b"image/filename", _encoded(sample.key))
     if image is not None and (name := image.format or sniff(image.data)):
         entries.append(_text(b"image/format", name))
     if size is not None:

@@ -250,6 +250,24 @@ def bytes_feature(name: bytes, *values: bytes) -> bytes:
     return feature(name, BYTES, *[piece for value in values for piece in (b"\x0a", varint(len(value)), value)])
 
 
+def string_feature(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """`bytes_feature` of one string in two pieces, so that a long string is not copied."""
+    return _before(name, len(value)), value
+
+
+@lru_cache(1 << 14)
+def _before(name: bytes, length: int) -> bytes:
+    """What stands before a single string of this length, under this name."""
+    size = varint(length)
+    listed = length + len(size) + 1
+    inner = varint(listed)
+    value = listed + len(inner) + 1
+    outer = varint(value)
+    named = _named(name)
+    whole = varint(len(named) + len(outer) + value + 1)
+    return b"".join((b"\x0a", whole, named, b"\x12", outer, _SMALL[BYTES << 3 | _LENGTHS], inner, b"\x0a", size))
+
+
 def single_bytes_feature(name: bytes, data: bytes) -> bytes:
     """A feature of the map: a list of as many strings as `data` has bytes, of one byte each."""
     body = bytearray(b"\x0a\x01\0" * len(data))
@@ -286,5 +304,5 @@ def _named(name: bytes) -> bytes:
 
 
 def example(entries: Sequence[bytes]) -> bytes:
-    """A serialised Example with these entries of the map, in this order: sort them by name."""
+    """A serialised Example with these entries of the map (or pieces of such), in this order: sort them by name."""
     return b"".join((b"\x0a", varint(sum(map(len, entries))), *entries))

@@ -81,7 +81,7 @@ def work(job: Job, number: int, unit: Unit, first: int) -> Result:
 
 
 def _samples(job: Job, number: int, unit: Unit, hasher: Any) -> Iterator[Sample | Broken]:
-    found: Iterable[Sample | Broken] = _limited(job, unit)
+    found: Iterable[Sample | Broken] = _limited(job, unit) if job.limit else job.opened_reader.read(unit)
     if job.shuffle:
         found = shuffle_samples(list(found), job.selection.seed, number, job.about.kind == "verification")
     for sample in found:
@@ -91,8 +91,8 @@ def _samples(job: Job, number: int, unit: Unit, hasher: Any) -> Iterator[Sample 
 
 
 def _limited(job: Job, unit: Unit) -> Iterator[Sample | Broken]:
-    left = job.limit - unit.start if job.limit else -1
-    for sample in job.opened_reader.read(unit) if left else ():
+    left = job.limit - unit.start
+    for sample in job.opened_reader.read(unit) if left > 0 else ():
         yield sample
         left -= 1
         if not left:

@@ -95,10 +95,23 @@ class _FilesPart(Part):
             if folder not in self._folders:
                 os.makedirs(place, exist_ok=True)  # noqa: PTH103
                 self._folders.add(folder)
-            with open(f"{place}/{name}", "wb") as stream:  # noqa: PTH123 - a Path costs as much as the file
-                stream.write(data)
+            _put(f"{place}/{name}", data)
             self._files += 1
 
     def close(self) -> dict[str, Any]:
         """How many files were written."""
         return {"files": self._files}
+
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _put(path: str, data: bytes) -> None:
+    """Write a file with no more calls of the system than it takes; a stream makes twice as many."""
+    file = os.open(path, _FLAGS, 0o666)
+    try:
+        written = os.write(file, data)
+        while written < len(data):  # a disk that fills up takes a part, and complains at the next
+            written += os.write(file, memoryview(data)[written:])
+    finally:
+        os.close(file)
