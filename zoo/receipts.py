@@ -12,6 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from zoo.files import atomic_write, sha256
 SCHEMA = 1
 SUFFIX = ".zoo.json"
 MANY = 1000
+AT_ONCE = 4
+"""Files whose hashes are taken at the same time."""
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnx", "torch")
 
 
@@ -55,9 +58,10 @@ def _tree(folder: Path) -> dict[str, Any]:
     digest, root = hashlib.sha256(), str(folder)
     files = sorted(_files(root, ""), key=lambda file: file[0].replace("/", "\0"))  # as paths sort: part by part
     many = len(files) > MANY
-    for name, size in files:
-        told = str(size) if many else sha256(folder / name)
-        digest.update(f"{name}\0{told}\n".encode())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = (str(size) for _, size in files) if many else pool.map(lambda file: sha256(folder / file[0]), files)
+        for (name, _), text in zip(files, told, strict=True):
+            digest.update(f"{name}\0{text}\n".encode())
     of = "names and sizes" if many else "names and contents"
     total = sum(size for _, size in files)
     return {"files": len(files), "bytes": total, "sha256": digest.hexdigest(), "sha256_of": of}

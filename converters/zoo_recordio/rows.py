@@ -76,10 +76,10 @@ class Index(Rows):
         """See `Rows`. Raises `InputError` for a line that is not two numbers."""
         for at, block in text_blocks(self._idx, place[0] if place else 0):
             try:
-                numbers = [int(word) for word in block.split()]
+                numbers = list(map(int, block.split()))
             except ValueError:
                 numbers = []
-            if len(numbers) != 2 * block.count(b"\n") or not all(-1 < number < _FARTHEST for number in numbers):
+            if len(numbers) != 2 * block.count(b"\n") or min(numbers) < 0 or max(numbers) >= _FARTHEST:
                 raise InputError(f"{self._idx.name} has lines after byte {at:,} that are not a key and an offset")
             yield [at], numbers[::2], numbers[1::2]
 
