@@ -118,13 +118,15 @@ class DlibReader(Reader):
             stop = min(start + size, summary.samples)
             keys = {str(number): summary.renamed[number] for number in range(start, stop) if number in summary.renamed}
             offset, skip = summary.skip(start)
-            yield Unit(start, stop, {**shared, "offset": offset, "skip": skip, "keys": keys})
+            cut = summary.broken_off and stop == summary.samples
+            yield Unit(start, stop, {**shared, "offset": offset, "skip": skip, "keys": keys, "cut": cut})
 
     def read(self, unit: Unit) -> Iterator[Sample | Broken]:
         """The images of a unit. Where the file breaks off, a broken one is the last."""
         place = unit.place
         count = unit.stop - unit.start
         faces = islice(self._faces(place["head"], place["offset"]), place["skip"], place["skip"] + count)
+        number = unit.start - 1
         for number, (entry, face) in enumerate(faces, unit.start):
             if isinstance(entry, UnfinishedError):
                 yield Broken(str(number), str(entry), str(self.labels), entry.offset)
@@ -133,6 +135,9 @@ class DlibReader(Reader):
                 yield self._sample(entry, face, place, place["keys"].get(str(number), ""))
             except InputError as error:
                 yield Broken(entry.name or str(number), str(error), str(self.labels), entry.offset)
+        if place["cut"] and number < unit.stop - 1:  # wrong nesting before this unit shows at the file's end alone
+            size = self.labels.stat().st_size
+            yield Broken(str(unit.stop - 1), "The XML is not well-formed to its end.", str(self.labels), size)
 
     def sample(self, index: int) -> Sample:
         """The sample number `index`. Raises `InputError` when it is broken, `IndexError` when there is none."""
