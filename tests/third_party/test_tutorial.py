@@ -71,3 +71,22 @@ def test_its_unknown_licence_is_no_commercial_licence(skin: Site, tmp_path: Path
     done = skin.zoo("run", "skin", "infer", "photo.png", "--json", "--license-policy", "commercial", cwd=tmp_path)
     assert done.returncode == 1
     assert "unclear" in done.stderr
+
+
+def test_the_plugin_of_the_readme_runs_as_it_stands(site: Site, tmp_path: Path) -> None:
+    readme = ROOT / "README.md"
+    if not readme.is_file():
+        pytest.skip("the pages are not beside the tests")
+    section = readme.read_text("utf-8").partition("## A plugin in twelve lines")[2]
+    source = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
+    assert source.count("\n") == 12
+    network = "import numpy as np\nclass Network:\n    def __call__(self, image):\n"
+    network += "        return np.array([[1, 2, 30, 40]]), np.array([0.5])\n"
+    wheel = '[tool.hatch.build.targets.wheel]\ninclude = ["*.py"]\n'
+    project = '[project]\nname = "zoo-mine"\nversion = "1.0"\nentry-points.zoo.mine = "zoo_mine"\n'
+    files = {"zoo_mine.py": source, "my_package.py": network, "pyproject.toml": BUILD_SYSTEM + project + wheel}
+    site.install("mine", files, tmp_path / "source")
+    photograph(tmp_path / "photo.png")
+    done = site.zoo("run", "mine", "infer", "photo.png", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["faces"] == [{"box": [1, 2, 30, 40], "score": 0.5}]
