@@ -30,6 +30,7 @@ FLOORS = [
     {"plugins"},
     {"runtimes", "datasets"},
     {"inference", "conversion"},
+    {"models"},
     {"tasks"},
     {"cli"},
     {"__main__"},

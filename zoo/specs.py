@@ -50,6 +50,14 @@ class MethodSpec:
 
     `load` is called with a `zoo.inference.loading.LoadRequest` and returns the model as a callable; `options` names the
     frozen dataclass of the model's own options. `default` is the model that is meant when only the method is named.
+
+    What concerns its networks is empty where a method has none of its own. `network` is called as
+    ``network(architecture, arguments)`` and returns the network without weights (a `torch.nn.Module`, or what the
+    framework of the method calls one). `recognise` is called with names and shapes of a file's tensors and returns
+    ``(architecture, arguments)``, or None when they are no network of the method. `translate` gives for the name of a
+    foreign format what turns its arrays into the network's: called with arrays by name, it returns
+    ``(architecture, arguments, arrays)`` or None. `config` is called with the ``model`` part of an upstream
+    configuration file and returns ``(architecture, arguments)`` or None.
     """
 
     name: str
@@ -60,13 +68,18 @@ class MethodSpec:
     options: str = "zoo.inference.options:DetectorOptions"
     tasks: Mapping[str, TaskSpec] = field(default_factory=lambda: {"infer": INFER})
     architectures: tuple[str, ...] = ()
+    network: str = ""
+    recognise: str = ""
+    translate: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
 
 
 @dataclass(frozen=True)
 class RuntimeSpec:
     """Something that executes model files. `open` is called as ``open(path, threads=int, device=str)`` and returns a
-    `zoo.runtimes.Session`. `needs` are the import names that must be there, `install` says how to get them; among the
-    usable runtimes of a format the one with the highest `preference` is the default."""
+    `zoo.runtimes.Session`; with `card` it is also given ``card=ModelCard``, because the file alone does not say what
+    network its weights belong to. `needs` are the import names that must be there, `install` says how to get them; among
+    the usable runtimes of a format the one with the highest `preference` is the default."""
 
     name: str
     summary: str
@@ -75,6 +88,7 @@ class RuntimeSpec:
     needs: tuple[str, ...] = ()
     install: str = ""
     preference: int = 0
+    card: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,10 @@ class FormatSpec:
     confidence in 0..1 and a reason. Of a data-set format, `reader` and `writer` name the classes (see
     `zoo.datasets.formats`; empty where the zoo cannot), `read_options` and `write_options` their options dataclasses,
     `holds` what its files can say (of `zoo.datasets.formats.ANNOTATIONS`); `folder` says that a set is a folder.
+
+    Of a model format, `tensors` is called with a path and returns names and shapes of the tensors in a file that says
+    nothing of the network they belong to, None where a file holds its network; `read_card` is called with a path and
+    returns the text that `write_card`, called with a path and a text, has put into the file, or an empty one.
     """
 
     name: str
@@ -98,11 +116,19 @@ class FormatSpec:
     write_options: str = ""
     holds: tuple[str, ...] = ()
     folder: bool = False
+    tensors: str = ""
+    read_card: str = ""
+    write_card: str = ""
 
 
 @dataclass(frozen=True)
 class ConverterSpec:
-    """An edge between two formats. The cheapest lossless route wins; `loss` names what cannot be carried over."""
+    """An edge between two model formats. The cheapest lossless route wins; `loss` names what cannot be carried over.
+
+    `run` is called with a `zoo.models.edges.Edge` and returns the card of what it wrote. `needs` are the import names
+    that must be there, `install` says how to get them; `methods`, where given, are the only ones whose models go this
+    way; `options` names the frozen dataclass of the edge's own options.
+    """
 
     src: str
     dst: str
@@ -111,6 +137,8 @@ class ConverterSpec:
     cost: float = 1.0
     loss: str = ""
     needs: tuple[str, ...] = ()
+    install: str = ""
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,12 +170,30 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """What part of an image a network that works on one face sees, resized to its input; black outside the image.
+
+    `kind` is empty for networks that see the whole image. ``square``: centred on the box, `scale` times its longer
+    side. ``clipped``: the same, rounded to whole pixels and clipped to the image, so that it need not be square.
+    ``box``: the box itself, `scale` times each side, clipped to the image. ``aligned``: turned upright by the five
+    keypoints to ArcFace's template (see `zoo.alignment`). `resample` is ``bilinear`` or ``bicubic``, the latter with the
+    antialiasing of Pillow.
+    """
+
+    kind: str = ""
+    scale: float = 1.0
+    resample: str = "bilinear"
+
+
+@dataclass(frozen=True)
 class Preprocess:
     """The input contract of a network: what happens to an image before it is run.
 
-    `size` is ``original`` (padded to a multiple of `multiple`) or ``WxH`` (letterboxed into the top-left corner).
-    `colour` is the channel order the network expects, ``bgr`` or ``rgb``; a value v becomes ``(v - mean) * scale``
-    with `mean` in the network's channel order. `pad` is the padding's value before that arithmetic.
+    `crop` comes first, for networks that see one face. `size` is ``original`` (padded to a multiple of `multiple`) or
+    ``WxH`` (letterboxed into the top-left corner; a crop fills it).
+    `colour` is the channel order the network expects, ``bgr`` or ``rgb``; a value v becomes ``(v - mean) * scale /
+    std`` with `mean` and `std` in the network's channel order. `pad` is the padding's value before that arithmetic.
+    `layout` is the order of the input's dimensions, ``nchw`` or ``nhwc``.
     """
 
     size: str = "original"
@@ -155,7 +201,10 @@ class Preprocess:
     colour: str = "bgr"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: float = 1.0
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     pad: float = 0.0
+    layout: str = "nchw"
+    crop: Crop = field(default_factory=Crop)
 
 
 @dataclass(frozen=True)
@@ -216,8 +265,11 @@ class Metric:
 class ModelCard:
     """What the registry says of one model: data, never code.
 
-    `arguments` parametrise the method's decoder or network (anchor sizes, strides); `outputs` are the names of the
-    network's outputs in order, empty where several generations of files differ; `thresholds` are named sets, of which
+    `arguments` parametrise the method's decoder (anchor sizes, strides), `network` the network of `architecture` where
+    it departs from what that name means; `outputs` are the names of the
+    network's outputs in order, empty where several generations of files differ; `landmarks` and `embedding` are how many
+    points, and numbers, a face is given; `detector` is the model that finds the faces which this one works on;
+    `thresholds` are named sets, of which
     ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the network's
     trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
     """
@@ -229,8 +281,12 @@ class ModelCard:
     preprocess: Preprocess = field(default_factory=Preprocess)
     licences: Licences = field(default_factory=Licences)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     keypoints: int = 0
+    landmarks: int = 0
+    embedding: int = 0
+    detector: str = ""
     thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
     weights: tuple[WeightFile, ...] = ()
     parameters: int = 0
