@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from zoo import safepickle
 from zoo_pickles.reader import NAME
 
 _HEAD = 4096
-_PICKLE = re.compile(rb"(\x80[\x00-\x05])?(\x95.{8})?\(?(\]|\(lp)", re.DOTALL)  # of a list, in a tuple perhaps
 _IMAGE = re.compile(rb"\.(jpe?g|png|bmp)", re.IGNORECASE)
 
 
@@ -22,7 +22,7 @@ def sniff(path: Path) -> tuple[float, str]:
             head = stream.read(_HEAD)
     except OSError:
         return 0.0, f"has no {NAME}"
-    if not _PICKLE.match(head) or not _IMAGE.search(head):
+    if not safepickle.begins(head) or not _IMAGE.search(head):
         return (
             0.1 if file.name == NAME else 0.0,
             f"has an {file.name} that does not begin like a pickle of images' names",

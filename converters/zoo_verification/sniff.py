@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from pathlib import Path
 
+from zoo import safepickle
 from zoo.errors import InputError
 from zoo_verification.lists import NAMES, find, rows
 
 _HEAD = 1024
-_LIST_FIRST = re.compile(rb"(\x80[\x00-\x05])?(\x95.{8})?\(?(\]|\(lp)", re.DOTALL)
 _IMAGES = (
     b"\xff\xd8\xff",
     b"\x89PNG\r\n",
@@ -31,7 +30,7 @@ def bin_file(path: Path) -> tuple[float, str]:
             head = stream.read(_HEAD)
     except OSError as error:
         return 0.0, f"cannot be read: {error.strerror or error}"
-    if not _LIST_FIRST.match(head):
+    if not safepickle.begins(head):
         return 0.0, "does not begin like a pickle of a list"
     if not any(magic in head for magic in _IMAGES):
         return (0.3 if path.suffix == ".bin" else 0.1), "begins like a pickle of a list, but not of images"

@@ -14,6 +14,7 @@ is shared stays shared. The keys of dictionaries and the items of sets are text,
 from __future__ import annotations
 
 import mmap
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,14 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+_BEGINNING = re.compile(rb"\x80[\x00-\x05](\x95.{8})?[](cX]|\(?(\]|\(lp)", re.DOTALL)
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file with these first bytes may be a pickle of lists, in a tuple perhaps. Those that are written by
+    hand may begin with the names of NumPy's constructors, to which their values then refer."""
+    return _BEGINNING.match(head) is not None
 
 
 def load(
