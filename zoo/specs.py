@@ -78,8 +78,8 @@ class MethodSpec:
 class RuntimeSpec:
     """Something that executes model files. `open` is called as ``open(path, threads=int, device=str)`` and returns a
     `zoo.runtimes.Session`; with `card` it is also given ``card=ModelCard``, because the file alone does not say what
-    network its weights belong to. `needs` are the import names that must be there, `install` says how to get them; among
-    the usable runtimes of a format the one with the highest `preference` is the default."""
+    network its weights belong to. `needs` are the import names that must be there, `install` says how to get them;
+    among the usable runtimes of a format the one with the highest `preference` is the default."""
 
     name: str
     summary: str
@@ -176,8 +176,8 @@ class Crop:
     `kind` is empty for networks that see the whole image. ``square``: centred on the box, `scale` times its longer
     side. ``clipped``: the same, rounded to whole pixels and clipped to the image, so that it need not be square.
     ``box``: the box itself, `scale` times each side, clipped to the image. ``aligned``: turned upright by the five
-    keypoints to ArcFace's template (see `zoo.alignment`). `resample` is ``bilinear`` or ``bicubic``, the latter with the
-    antialiasing of Pillow.
+    keypoints to ArcFace's template (see `zoo.alignment`). `resample` is ``bilinear`` or ``bicubic``, the latter with
+    the antialiasing of Pillow.
     """
 
     kind: str = ""
@@ -266,10 +266,9 @@ class ModelCard:
     """What the registry says of one model: data, never code.
 
     `arguments` parametrise the method's decoder (anchor sizes, strides), `network` the network of `architecture` where
-    it departs from what that name means; `outputs` are the names of the
-    network's outputs in order, empty where several generations of files differ; `landmarks` and `embedding` are how many
-    points, and numbers, a face is given; `detector` is the model that finds the faces which this one works on;
-    `thresholds` are named sets, of which
+    it departs from what that name means; `outputs` are the names of the network's outputs in order, empty where several
+    generations of files differ; `landmarks` and `embedding` are how many points, and numbers, a face is given;
+    `detector` is the model that finds the faces which this one works on; `thresholds` are named sets, of which
     ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the network's
     trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
     """
