@@ -24,8 +24,8 @@ from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.errors import InputError
 from zoo.types import Floats
+from zoo_pickles.sniff import NAME
 
-NAME = "annot.pkl"
 _INSTRUCTIONS_AN_IMAGE = 3_000
 """Reading 68 points one scalar after the other takes up to 1,300 instructions; a large pickle that has more than twice
 as many for every file beside it is none of this kind."""
@@ -65,12 +65,8 @@ class AnnotReader(Reader):
 
     def sample(self, index: int) -> Sample:
         """The sample number `index`."""
-        if not 0 <= index < len(self._contents[0]):
-            raise IndexError(f"{self._file} has {len(self._contents[0])} images, and none of the number {index}")
-        found = self._sample(self._entry(index))
-        if isinstance(found, Broken):
-            raise InputError(f"{self._file}: {found.key}: {found.why}")
-        return found
+        self.require_number(index, len(self._contents[0]))
+        return self.good(self._sample(self._entry(index)))
 
     def _entry(self, index: int) -> Entry:
         name, found = self._contents[0][index], _points(self._contents[1][index])

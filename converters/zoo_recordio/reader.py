@@ -88,15 +88,14 @@ class RecordReader(Reader):
     def sample(self, index: int) -> Sample:
         """See `Reader`. The first call makes a table of all offsets, 16 bytes a sample."""
         keys, offsets = self._table
+        self.require_number(index, len(keys))
         key, offset = keys[index], offsets[index]
         with Records(self.files.rec) as records:
             try:
                 data = records.payload(offset)
                 return self._sample(key, data, 0, len(data), self._path(index))
             except InputError as error:
-                broken = self._broken(key, offset, str(error))
-                where = f"{self.files.rec} at byte {offset:,}, record {broken.key}"
-                raise InputError(f"{where}: {broken.why}.") from None
+                return self.good(self._broken(key, offset, str(error)))
 
     def _sample(self, key: int, data: bytes, start: int, stop: int, path: bytes | None) -> Sample:
         """The sample whose record is ``data[start:stop]``. Raises `InputError`."""

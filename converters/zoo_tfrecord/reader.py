@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from zoo.datasets.formats import About
+from zoo.datasets.formats import About, kind_of
 from zoo.datasets.sample import Broken, Sample
 from zoo.datasets.sequential import SequentialReader
 from zoo_tfrecord import files, records, schema, wire
@@ -83,11 +83,4 @@ class ExampleReader(RecordReader):
                 continue
         holds = schema.holds(names)
         told = {name.decode("utf-8", "replace"): wire.KINDS[names[name][0]] for name in sorted(names)}
-        return _kind(holds), frozenset(holds), {"features": told}
-
-
-def _kind(holds: set[str]) -> str:
-    for name, kind in (("pairs", "verification"), ("identity", "identities"), ("landmarks", "landmarks")):
-        if name in holds:
-            return kind
-    return "detection"
+        return kind_of(holds), frozenset(holds), {"features": told}

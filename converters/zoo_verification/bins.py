@@ -47,13 +47,8 @@ class BinReader(Reader):
 
     def sample(self, index: int) -> Sample:
         """The image number `index`."""
-        count = len(self._contents[0])
-        if not 0 <= index < count:
-            raise IndexError(f"{self.path} has {count} images, and none of the number {index}")
-        found = self._image(index)
-        if isinstance(found, Broken):
-            raise InputError(f"{self.path}: {found.key}: {found.why}")
-        return found
+        self.require_number(index, len(self._contents[0]))
+        return self.good(self._image(index))
 
     def _image(self, index: int) -> Sample | Broken:
         images, same = self._contents

@@ -55,12 +55,8 @@ class PairsReader(Reader):
 
     def sample(self, index: int) -> Sample:
         """The image number `index`; the first call keeps the whole list."""
-        if not 0 <= index < 2 * len(self._all):
-            raise IndexError(f"{self.path} has {2 * len(self._all)} images, and none of the number {index}")
-        found = list(self._pair(index // 2, self._all[index // 2]))[index % 2]
-        if isinstance(found, Broken):
-            raise InputError(f"{self.path}: {found.key}: {found.why}")
-        return found
+        self.require_number(index, 2 * len(self._all))
+        return self.good(list(self._pair(index // 2, self._all[index // 2]))[index % 2])
 
     @cached_property
     def _all(self) -> list[Row]:

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from zoo.datasets.formats import About
+from zoo.datasets.formats import About, kind_of
 from zoo.datasets.sample import PARTS, Broken, EncodedImage, Sample, sniff
 from zoo.datasets.sequential import SequentialReader
 from zoo_webdataset import annotation, files
@@ -33,7 +33,7 @@ class ShardReader(SequentialReader):
         facts: dict[str, Any] = {"archives": len(self.files), "compressed": any(self.compressed)}
         if other := sorted({f".{name}" for sample in first for name in sample.extra if name != "json"}):
             facts["other members"] = other
-        return About(_kind(holds), self.count(), holds, facts=facts)
+        return About(kind_of(holds), self.count(), holds, facts=facts)
 
     def offsets(self, file: Path) -> Iterator[int]:
         """Where the first header of each sample is."""
@@ -89,10 +89,3 @@ def _held(sample: Sample) -> Iterator[str]:
         yield from (name for name in PARTS if getattr(sample.faces, name) is not None)
         if sample.faces.attributes:
             yield "attributes"
-
-
-def _kind(holds: frozenset[str]) -> str:
-    for name, kind in (("pairs", "verification"), ("identity", "identities"), ("landmarks", "landmarks")):
-        if name in holds:
-            return kind
-    return "detection"

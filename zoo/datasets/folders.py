@@ -205,12 +205,8 @@ class FolderReader(Reader):
 
     def sample(self, index: int) -> Sample:
         """The sample number `index`; the first call lists the folder and keeps the list."""
-        if not 0 <= index < len(self._all):
-            raise IndexError(f"{self.path} has {len(self._all)} samples, not one number {index}")
-        found = next(iter(self.read(Unit(index, index + 1, [self._all[index]]))))
-        if isinstance(found, Broken):
-            raise InputError(found.why)
-        return found
+        self.require_number(index, len(self._all))
+        return self.good(next(iter(self.read(Unit(index, index + 1, [self._all[index]])))))
 
     def survey(self) -> tuple[int, frozenset[str]]:
         """How many samples there are, and which of the endings `beside` occur: by listing, without reading."""

@@ -7,12 +7,13 @@ anew in every worker process from a path and an options dataclass, so they hold 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from zoo.datasets.sample import Broken, Sample
+from zoo.errors import InputError
 
 UNIT = 1024
 """Samples that are read and written together, by one worker. Fixed, so that no output depends on the workers."""
@@ -32,6 +33,13 @@ ANNOTATIONS = {
     "images": "the images themselves",
 }
 """What a data set may hold, and how a person is told that it would be lost."""
+
+_TELLING = {"pairs": "verification", "identity": "identities", "landmarks": "landmarks"}
+
+
+def kind_of(holds: Collection[str]) -> str:
+    """The one of `KINDS` that a set is which holds this, for formats that hold any."""
+    return next((kind for name, kind in _TELLING.items() if name in holds), "detection")
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,17 @@ class Reader(ABC):
     def sample(self, index: int) -> Sample:
         """The sample number `index`, for formats that allow random access. Raises `TypeError` for those that do not."""
         raise TypeError(f"{type(self).__name__} reads in order only")
+
+    def require_number(self, index: int, count: int) -> None:
+        """Raise `IndexError` unless there is a sample number `index` among `count`."""
+        if not 0 <= index < count:
+            raise IndexError(f"{self.path} has {count:,} samples, and none of the number {index}.")
+
+    def good(self, found: Sample | Broken) -> Sample:
+        """`found` where it could be read. Raises `InputError` where it could not."""
+        if isinstance(found, Broken):
+            raise InputError(f"{self.path}: {found.sentence}")
+        return found
 
 
 class Part(ABC):

@@ -11,7 +11,6 @@ from typing import Any
 
 from zoo.datasets.formats import UNIT, Reader, Unit
 from zoo.datasets.sample import Broken, Sample
-from zoo.errors import InputError
 
 COUNTED = 1 << 30
 """Largest set, in bytes, whose samples are counted before it is read."""
@@ -94,12 +93,9 @@ class SequentialReader(Reader):
             raise TypeError(f"{self.path} is compressed and reads in order only")
         if not self._index:
             self._index = [array("Q", self.offsets(file)) for file in self.files]
-        rest = index
-        for file, found in zip(self.files, self._index, strict=True):
-            if 0 <= rest < len(found):
-                sample = next(self.samples(file, found[rest], index))
-                if isinstance(sample, Broken):
-                    raise InputError(f"{self.path}: sample {index} cannot be read: {sample.why}.")
-                return sample
-            rest -= len(found)
-        raise IndexError(f"{self.path} has no sample {index}")
+        self.require_number(index, sum(map(len, self._index)))
+        number, rest = 0, index
+        while rest >= len(self._index[number]):
+            rest -= len(self._index[number])
+            number += 1
+        return self.good(next(self.samples(self.files[number], self._index[number][rest], index)))
