@@ -16,9 +16,7 @@ from zoo_coco.annotations import annotate
 from zoo_coco.elements import element
 from zoo_coco.index import ODD, SAID, Builder, Index, opened
 from zoo_coco.options import CocoReadOptions
-
-NAMES = ("annotations.json", "_annotations.coco.json")
-"""What the label file is called in a folder with images; the first is what the zoo writes."""
+from zoo_coco.sniff import NAMES
 
 
 class CocoReader(Reader):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo_coco.reader import NAMES
+NAMES = ("annotations.json", "_annotations.coco.json")
+"""What the label file is called in a folder with images; the first is what the zoo writes."""
 
 _PIECE = 1 << 16
 _LISTS = (b'"images"', b'"annotations"', b'"categories"')

@@ -13,7 +13,7 @@ from zoo.datasets.sample import Annotation, Sample
 from zoo.datasets.streams import Growing, part_path
 from zoo_coco.annotations import render
 from zoo_coco.options import CocoWriteOptions
-from zoo_coco.reader import NAMES
+from zoo_coco.sniff import NAMES
 
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth_corner", "right_mouth_corner")
 """The keypoints in their order, as the image shows them."""

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from zoo import safepickle
-from zoo_pickles.reader import NAME
+
+NAME = "annot.pkl"
+"""What the pickle is called."""
 
 _HEAD = 4096
 _IMAGE = re.compile(rb"\.(jpe?g|png|bmp)", re.IGNORECASE)

@@ -19,7 +19,7 @@ from zoo.datasets.streams import Growing, part_path
 from zoo.datasets.tables import one_face
 from zoo.types import Floats
 from zoo_pickles.options import WriteOptions
-from zoo_pickles.reader import NAME
+from zoo_pickles.sniff import NAME
 
 POINTS = 68
 _MODULES = {"1": b"numpy.core.multiarray", "2": b"numpy._core.multiarray"}

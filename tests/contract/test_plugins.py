@@ -102,6 +102,11 @@ def test_a_card_says_what_its_weights_are(card: Any) -> None:
         assert "photo" in card.thresholds
 
 
+def test_sniffers_are_light() -> None:
+    modules = {spec.sniff.partition(":")[0] for spec in catalogue().formats.values() if spec.sniff}
+    assert imported_by(f"import {', '.join(sorted(modules))}") == set(), "every conversion imports all of them"
+
+
 @pytest.mark.parametrize("kind", ["runtimes", "checks", "formats", "converters", "protocols"])
 def test_implementations_of_other_contributions_resolve(kind: str) -> None:
     for spec in catalogue().entries(kind).values():

@@ -8,11 +8,13 @@ there.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from zoo.types import Floats
+    from zoo.types import Floats
 
 FARTHEST = 2.0**24
 """Largest coordinate that is read or written, in pixels: beyond it float32 no longer has every whole number."""
@@ -25,6 +27,8 @@ def fewest(wanted: Floats, base: NDArray[np.float64] | float = 0.0) -> NDArray[n
 
     With the left edges as `base` and the right ones as `wanted` these are the widths. NaN stays NaN.
     """
+    import numpy as np  # here, because sniffers come by this module, and every conversion by all sniffers
+
     exact = wanted.astype(np.float64) - base
     found = exact.copy()
     if not np.ndim(base):
@@ -54,11 +58,13 @@ def corners(extents: NDArray[np.float64]) -> Floats:
     """Boxes x y width height (N, 4) as x1 y1 x2 y2 in float32."""
     boxes = extents.copy()
     boxes[:, 2:] += boxes[:, :2]
-    return boxes.astype(np.float32)
+    return boxes.astype("float32")
 
 
 def extents(boxes: Floats) -> NDArray[np.float64]:
     """Boxes x1 y1 x2 y2 (N, 4) as x y width height with the fewest decimals; the inverse of `corners`."""
+    import numpy as np
+
     origin = fewest(boxes[:, :2])
     return np.concatenate([origin, fewest(boxes[:, 2:], origin)], axis=1)
 
