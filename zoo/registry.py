@@ -6,19 +6,23 @@ every field is checked. ``docs/registry.md`` says what may stand in one.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo import plainyaml
-from zoo.errors import RuntimeMissingError, WeightsError, ZooError, suggestion
-from zoo.specs import Licence, Metric, ModelCard, Preprocess, SampleCard, Thresholds, WeightFile, from_json
+from zoo.errors import ModelError, RuntimeMissingError, WeightsError, ZooError, suggestion
+from zoo.specs import Licence, Metric, ModelCard, Preprocess, SampleCard, Thresholds, WeightFile, from_json, to_json
 
 SCHEMA = 1
 """The version of the registry's layout that this zoo reads."""
+
+LONGEST_CARD = 1 << 20
+"""Characters of a card inside a model file."""
 
 TEMPLATE = "x-"
 """Top-level keys that begin so hold what several cards share; only their anchors matter."""
@@ -66,6 +70,29 @@ def read(path: Path) -> Registry:
         )
     except ValueError as error:
         raise ZooError(f"{path}: {error}") from error
+
+
+def dump_card(card: ModelCard) -> str:
+    """The card as the JSON text that travels inside a model file: all but where its weights once came from."""
+    return json.dumps(to_json(replace(card, weights=())), ensure_ascii=False, sort_keys=True)
+
+
+def parse_card(text: str, where: str) -> ModelCard:
+    """The card that `dump_card` wrote, checked like one of a registry, for it may come from anybody.
+
+    Raises `ModelError` that names the file `where` when it is none.
+    """
+    try:
+        document = json.loads(text)
+        if len(text) > LONGEST_CARD or not isinstance(document, dict):
+            raise ValueError(f"a card is a mapping of fields, at most {LONGEST_CARD} characters long")
+        card: ModelCard = _card(ModelCard, str(document.pop("id", "")), document)
+        return card
+    except (ValueError, RecursionError) as error:
+        said = str(error).rstrip(".")
+        raise ModelError(
+            f"The card inside {where} is damaged: {said}; say with card=MODEL which model it is."
+        ) from None
 
 
 def pick_weights(card: ModelCard, formats: Sequence[str]) -> WeightFile:

@@ -101,8 +101,9 @@ class FormatSpec:
     `holds` what its files can say (of `zoo.datasets.formats.ANNOTATIONS`); `folder` says that a set is a folder.
 
     Of a model format, `tensors` is called with a path and returns names and shapes of the tensors in a file that says
-    nothing of the network they belong to, None where a file holds its network; `read_card` is called with a path and
-    returns the text that `write_card`, called with a path and a text, has put into the file, or an empty one.
+    nothing of the network they belong to; it is empty where a file holds its network. `read_card` is called with a path
+    and returns the text that `write_card`, called with a path and a text, has put into the file, or an empty one. A
+    model of several files is named by one path, for which `files` returns them all.
     """
 
     name: str
@@ -119,6 +120,7 @@ class FormatSpec:
     tensors: str = ""
     read_card: str = ""
     write_card: str = ""
+    files: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError, RuntimeMissingError, UsageError, WeightsError
-from zoo.files import sha256
+from zoo.inference.artifacts import identify
 from zoo.inference.model import FunctionModel, Model
 from zoo.options import make
 from zoo.plugins import catalogue, resolve
@@ -35,7 +35,9 @@ class LoadRequest:
         """Open the file. Raises as `zoo.runtimes.open_session`."""
         if self.path is None:
             raise ModelError(f"The card {self.card.id} lists no weights, so there is nothing to open.")
-        return open_session(self.path, self.format, runtime=self.runtime, threads=self.threads, device=self.device)
+        return open_session(
+            self.path, self.format, runtime=self.runtime, threads=self.threads, device=self.device, card=self.card
+        )
 
     @property
     def where(self) -> str:
@@ -95,12 +97,15 @@ def request(
 
     Parameters and errors are those of `load`.
     """
-    found = find_card(model, card)
+    if weights and not Path(weights).exists():
+        raise WeightsError(f"There is no file of weights at {weights}.")
+    brought = Path(weights or model) if weights or _is_file(model) else None
+    artifact = identify(brought, card=find_card(model, card).id if weights else card) if brought else None
+    found = artifact.card if artifact else find_card(model, card)
     method = catalogue().methods[found.method]
     made: Any = make(resolve(method.options), options or {})  # type: ignore[arg-type]
-    brought = weights or (model if _is_file(model) else None)
     enforce(found.licences, store.settings.policy, found.id)
-    path, kind = _brought(Path(brought), found) if brought else _stored(found, runtime, store)
+    path, kind = (artifact.path, artifact.format) if artifact else _stored(found, runtime, store)
     return LoadRequest(found, path, kind, runtime, threads, device, made)
 
 
@@ -109,7 +114,7 @@ def find_card(model: str | os.PathLike[str], card: str = "") -> ModelCard:
     name, known = os.fspath(model), catalogue()
     described = known.cards[card] if card else None
     if _is_file(model):
-        return described or _recognised(Path(model))
+        return identify(Path(model), card=card).card
     if described and name != card:
         raise UsageError(f"card={card} describes a model file, and {name} is none: leave the card out.")
     if name in known.cards:
@@ -124,46 +129,7 @@ def find_card(model: str | os.PathLike[str], card: str = "") -> ModelCard:
 def _is_file(model: str | os.PathLike[str]) -> bool:
     """Whether `model` means a file: known names go before files that happen to be called like them."""
     name = os.fspath(model)
-    return name not in catalogue().cards and name not in catalogue().methods and Path(model).is_file()
-
-
-def _recognised(path: Path) -> ModelCard:
-    owners = [card for card, _ in _owners(sha256(path))]
-    if not owners:
-        raise UsageError(f"No card knows the file {path} by its hash: say with card=MODEL which model it is.")
-    return catalogue().cards[owners[0]]
-
-
-def _owners(digest: str) -> Iterator[tuple[str, str]]:
-    """The cards, and the format in each, that a file with this SHA-256 belongs to."""
-    cards = catalogue().cards
-    for name in cards:
-        for file in cards.document(name)["weights"]:
-            if file["sha256"] == digest:
-                yield name, file["format"]
-
-
-def _brought(path: Path, card: ModelCard) -> tuple[Path, str]:
-    """A file that the user has, and its format. Raises `ModelError` when it is known as another model's."""
-    if not path.is_file():
-        raise WeightsError(f"There is no file of weights at {path}.")
-    owners = dict(_owners(sha256(path)))
-    if not owners:
-        return path, _format(path)
-    if card.id not in owners:
-        raise ModelError(f"{path} is a file of {' and '.join(owners)}, not of {card.id}.")
-    return path, owners[card.id]
-
-
-def _format(path: Path) -> str:
-    """The model format that the file looks most like."""
-    formats = [spec for spec in catalogue().formats.values() if "model" in spec.kinds and spec.sniff]
-    best = max(((resolve(spec.sniff)(path)[0], spec.name) for spec in formats), default=(0.0, ""))
-    if not best[0]:
-        raise ModelError(
-            f"{path} is in no model format that the zoo knows ({', '.join(spec.name for spec in formats)})."
-        )
-    return best[1]
+    return name not in catalogue().cards and name not in catalogue().methods and Path(model).exists()
 
 
 def _stored(card: ModelCard, runtime: str, store: WeightStore) -> tuple[Path | None, str]:

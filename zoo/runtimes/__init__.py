@@ -20,7 +20,7 @@ from zoo.runtimes import threads as policy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.specs import RuntimeSpec
+    from zoo.specs import ModelCard, RuntimeSpec
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,27 @@ class Session(Protocol):
         """The outputs for inputs given by name. Raises `ModelError` when the network cannot process them."""
 
 
-def open_session(path: Path, format: str, *, runtime: str = "", threads: int = 0, device: str = "auto") -> Session:
+def open_session(
+    path: Path,
+    format: str,
+    *,
+    runtime: str = "",
+    threads: int = 0,
+    device: str = "auto",
+    card: ModelCard | None = None,
+) -> Session:
     """Load the model file `path` of the model format `format`, in `runtime` or else in the best one installed.
 
-    `threads` 0 means the zoo's policy (see `zoo.runtimes.threads`). `device` is ``auto``, ``cpu`` or what the runtime
-    offers beyond (``cuda``, ``cuda:1``). Raises `UsageError` for an unknown runtime or device, `RuntimeMissingError`
-    when what is asked for is not installed, `ModelError` when the file does not load.
+    `card` says what model it is, which files that hold nothing but weights do not. `threads` 0 means the zoo's policy
+    (see `zoo.runtimes.threads`). `device` is ``auto``, ``cpu`` or what the runtime offers beyond (``cuda``,
+    ``cuda:1``). Raises `UsageError` for an unknown runtime or device, `RuntimeMissingError` when what is asked for is
+    not installed, `ModelError` when the file does not load.
     """
     spec = choose(format, runtime)
     count = policy.count(threads)
     policy.apply(count)
-    session: Session = resolve(spec.open)(path, threads=count, device=device)
+    described = {"card": card} if spec.card else {}
+    session: Session = resolve(spec.open)(path, threads=count, device=device, **described)
     return session
 
 

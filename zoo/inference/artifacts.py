@@ -1,0 +1,172 @@
+"""What a model file is: its format, and the card that describes it.
+
+A card is known by the file's hash, from the text inside the file, or from the names and shapes of its tensors; a user
+who says the card is believed as far as the file does not contradict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zoo.datasets.recognise import SURE, ranked
+from zoo.errors import ModelError, PluginError, UsageError
+from zoo.files import sha256
+from zoo.plugins import catalogue, resolve
+from zoo.registry import parse_card
+from zoo.specs import FormatSpec, ModelCard
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model on disk: where, in which format, and what it is. `how` says how the card was found, as a phrase."""
+
+    path: Path
+    format: str
+    card: ModelCard
+    how: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that make it up."""
+        spec = catalogue().formats[self.format]
+        return tuple(resolve(spec.files)(self.path)) if spec.files else (self.path,)
+
+
+def identify(
+    path: Path, format: str = "", card: str = "", described: tuple[str, Mapping[str, Any]] | None = None
+) -> Artifact:
+    """What the model at `path` is, in `format` or else in the one that it is recognised to be.
+
+    `card` is a model's id, for files that do not tell; `described` an architecture with its arguments, as an upstream
+    configuration says them.
+
+    Raises `UsageError` when there is nothing there, or nothing tells what it is; `ModelError` for a file of another
+    model than `card`.
+    """
+    owners = owners_of(path)
+    if card and owners and card not in owners:
+        raise ModelError(f"{path} is a file of {' and '.join(owners)}, not of {card}.")
+    if owners:
+        owner = card or next(iter(owners))
+        return Artifact(path, owners[owner], catalogue().cards[owner], "known by its hash")
+    spec = _format(path, format)
+    if inside := _inside(path, spec):
+        _require_same(inside, card, path)
+        return Artifact(path, spec.name, inside, "described by the card inside it")
+    if described:
+        return _of_architecture(path, spec, *described, card, "built as its configuration says")
+    return _by_tensors(path, spec, card)
+
+
+def owners_of(path: Path) -> dict[str, str]:
+    """The cards that list a file of this content, and the format in each."""
+    if not path.is_file():
+        return {}
+    digest, cards = sha256(path), catalogue().cards
+    return {
+        name: file["format"] for name in cards for file in cards.document(name)["weights"] if file["sha256"] == digest
+    }
+
+
+def model_formats() -> list[FormatSpec]:
+    """The formats of models that are installed."""
+    return [spec for spec in catalogue().formats.values() if "model" in spec.kinds]
+
+
+def looks_like_a_model(path: Path) -> bool:
+    """Whether the path is surest of being a model, not a data set."""
+    asked = ranked(path, catalogue().formats)
+    best = next((found for found in asked if found.confidence >= SURE), None)
+    return best is not None and "model" in catalogue().formats[best.format].kinds
+
+
+def _format(path: Path, name: str) -> FormatSpec:
+    """The format of the model at `path`, which may be what the names of several files begin with."""
+    formats = catalogue().formats
+    if name:
+        if "model" not in formats[name].kinds:
+            raise UsageError(f"{name} is a format of data sets, not of models.")
+        return formats[name]
+    models = {spec.name for spec in model_formats()}
+    found = next((sniffed for sniffed in ranked(path, formats) if sniffed.format in models), None)
+    if found is None or not found.confidence:
+        if not path.exists():
+            raise UsageError(f"There is no model file {path}.")
+        raise ModelError(f"{path} is in no model format that the zoo knows ({', '.join(sorted(models))}).")
+    return formats[found.format]
+
+
+def _inside(path: Path, spec: FormatSpec) -> ModelCard | None:
+    text = resolve(spec.read_card)(path) if spec.read_card else ""
+    return parse_card(text, path.name) if text else None
+
+
+def _require_same(inside: ModelCard, card: str, path: Path) -> None:
+    if card and card != inside.id:
+        raise ModelError(f"{path} says itself that it is {inside.id}, not {card}.")
+    if inside.method not in catalogue().methods:
+        raise ModelError(f"{path} is a model of the method {inside.method}, which is not installed.")
+
+
+def _by_tensors(path: Path, spec: FormatSpec, card: str) -> Artifact:
+    """By the names and shapes of a weight file's tensors, or by what the user says."""
+    if spec.tensors:
+        shapes: Mapping[str, tuple[int, ...]] = resolve(spec.tensors)(path)
+        methods = [catalogue().cards[card].method] if card else [*catalogue().methods]
+        for architecture, arguments, method in _recognised(shapes, methods):
+            return _of_architecture(path, spec, architecture, arguments, card, "recognised by its tensors", method)
+        if card and catalogue().methods[catalogue().cards[card].method].recognise:
+            raise ModelError(f"{path} holds weights of another network than {card}'s.")
+    if card:
+        return Artifact(path, spec.name, catalogue().cards[card], "said by you")
+    raise UsageError(f"Nothing tells what model {path} is: say with card=MODEL whose {spec.name} file it is.")
+
+
+def _recognised(
+    shapes: Mapping[str, tuple[int, ...]], methods: list[str]
+) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    for name in methods:
+        method = catalogue().methods[name]
+        if not method.recognise:
+            continue
+        try:
+            found = resolve(method.recognise)(shapes)
+        except PluginError:  # a method whose framework is not installed can hardly be meant
+            if len(methods) == 1:
+                raise
+            continue
+        if found:
+            yield found[0], found[1], name
+
+
+def _of_architecture(
+    path: Path, spec: FormatSpec, architecture: str, arguments: Mapping[str, Any], card: str, how: str, method: str = ""
+) -> Artifact:
+    """The card of an architecture. Several may share one and differ in what no tensor tells, such as anchors."""
+    cards = catalogue().cards
+    fitting = [
+        name
+        for name in cards
+        if cards.document(name)["architecture"] == architecture and method in ("", cards.document(name)["method"])
+    ]
+    if card:
+        _require_architecture(path, cards[card], architecture)
+        fitting = [card]
+    if not fitting:
+        raise ModelError(
+            f"{path} is a {architecture}, of which there is no card; say with card=MODEL what it is used as."
+        )
+    if len(fitting) > 1:
+        raise UsageError(
+            f"{path} may be {' or '.join(fitting)}: they have the same tensors and differ in how these are read; say"
+            " with card=MODEL which it is."
+        )
+    return Artifact(path, spec.name, replace(cards[fitting[0]], network=dict(arguments)), how)
+
+
+def _require_architecture(path: Path, card: ModelCard, architecture: str) -> None:
+    if card.architecture and card.architecture != architecture:
+        raise ModelError(f"{path} holds a {architecture}, and {card.id} is a {card.architecture}.")
