@@ -41,6 +41,24 @@ def test_a_rec_survives_other_containers(zoo: Zoo, originals: Path, tmp_path: Pa
     assert (tmp_path / "back" / "train.rec").read_bytes() == (originals / "insightface_rec" / "train.rec").read_bytes()
 
 
+def test_a_name_with_braces_is_a_set(zoo: Zoo, originals: Path, tmp_path: Path) -> None:
+    """As shells leave it alone in quotes."""
+    for kind in ("webdataset", "tfrecord"):
+        done = zoo("convert", originals / "insightface_rec", tmp_path / kind, "--to", kind, "shard=4")
+        assert done.returncode == 0, done.stderr
+    shards = [("webdataset/data-{000001..000002}.tar", 5), ("tfrecord/data-{00000..00002}-of-00003.tfrecord", 9)]
+    for name, count in shards:
+        seen = zoo("inspect", tmp_path / name)
+        assert seen.returncode == 0 and f"samples: {count}, all looked at" in seen.stdout, seen.stderr
+        target = tmp_path / f"out{count}"
+        done = zoo("convert", tmp_path / name, target, "--to", "identity-folders")
+        assert done.returncode == 0 and f"{count} read = {count} done" in done.stdout, done.stderr
+    gap = zoo("inspect", tmp_path / "webdataset" / "data-{000001..000003}.tar")
+    assert gap.returncode == 1 and "data-000003.tar cannot be read: No such file" in gap.stderr
+    absent = zoo("inspect", tmp_path / "webdataset" / "data-{000007..000009}.tar")
+    assert absent.returncode == 2 and "There is no file or folder" in absent.stderr
+
+
 def test_labels_of_wider_go_round(zoo: Zoo, fixtures: Path, tmp_path: Path) -> None:
     source = fixtures / "wider" / "labelv2_val.txt"
     steps = [("a.json", "coco"), ("b.txt", "labelv2")]
@@ -60,10 +78,25 @@ def test_what_would_be_lost_is_named_and_refused(zoo: Zoo, fixtures: Path, tmp_p
     plan = zoo(*words, "--plan", "--json")
     assert plan.returncode == 0, plan.stderr
     assert json.loads(plan.stdout)["lost"] == ["attributes"]
+    said = zoo(*words, "--plan").stdout.splitlines()
+    assert said[1] == (
+        "3,226 samples of detection with attributes such as blur and pose, boxes, which faces are to be ignored, names"
+        " of the images"
+    )
+    assert said[-1] == "would lose: attributes such as blur and pose; stops there unless --allow-loss is given"
     refused = zoo(*words)
     assert refused.returncode == 2
     assert "labelv2 cannot hold attributes such as blur and pose" in refused.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_that_cannot_be_carried_out_says_so(zoo: Zoo, fixtures: Path, tmp_path: Path) -> None:
+    words = ("convert", fixtures / "wider" / "labelv2_val.txt", tmp_path / "out", "--to", "wider-predictions", "--plan")
+    plan = zoo(*words)
+    assert plan.returncode == 2
+    assert "3,226 samples of detection" in plan.stdout
+    assert "wider-predictions cannot be written without scores" in plan.stderr
+    assert "without scores" in json.loads(zoo(*words, "--json").stdout)["obstacle"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from zoo.cli.flags import divide, flag
+from zoo.cli.inspect import held, said
 from zoo.cli.output import Bar, installed, print_json
 from zoo.conversion.options import ConvertOptions
+from zoo.errors import DONE, UsageError
 from zoo.options import describe
 
 
@@ -24,7 +26,9 @@ def _convert(**parameters: Any) -> int:
     installed()
     words, values = divide(parameters.pop("words"))
     if words:
-        raise click.UsageError(f"There is one source and one target; {words[0]!r} is too much.")
+        raise click.UsageError(
+            f"There is one source and one target; {words[0]!r} is too much. Names with braces belong in quotes."
+        )
     source, target = Path(parameters.pop("source")), Path(parameters.pop("target"))
     source_format, target_format = parameters.pop("source_format"), parameters.pop("target_format")
     only_plan, as_json = parameters.pop("plan"), parameters.pop("as_json")
@@ -32,7 +36,9 @@ def _convert(**parameters: Any) -> int:
     plan = make_plan(source, target, {**flags, **values}, source_format, target_format)
     if only_plan:
         _print_plan(plan.describe(), as_json)
-        return 0
+        if plan.obstacle:
+            raise UsageError(plan.obstacle)
+        return DONE
     with contextlib.closing(Bar()) as bar:
         done = run(plan, bar)
     _report(done, as_json)
@@ -44,11 +50,14 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         print_json(plan)
         return
     click.echo(f"{plan['source']} ({plan['from']}) -> {plan['target']} ({plan['to']})")
-    count = "an unknown number of" if plan["samples"] is None else plan["samples"]
-    click.echo(f"{count} samples of {plan['kind']} with {', '.join(plan['holds'])}")
+    count = "an unknown number of" if plan["samples"] is None else f"{plan['samples']:,}"
+    click.echo(f"{count} samples of {plan['kind']} with {held(plan['holds'])}")
     for name, fact in plan["facts"].items():
-        click.echo(f"{name}: {fact}")
-    click.echo(f"would lose: {', '.join(plan['lost'])}" if plan["lost"] else "loses nothing")
+        click.echo(f"{name}: {said(fact)}")
+    if plan["lost"]:
+        click.echo(f"would lose: {held(plan['lost'])}; stops there unless --allow-loss is given")
+    else:
+        click.echo("loses nothing")
 
 
 def _report(done: Any, as_json: bool) -> None:

@@ -54,7 +54,9 @@ def _open(path: str, words: tuple[str, ...], name: str) -> Any:
     installed()
     surplus, values = divide(words)
     if surplus:
-        raise UsageError(f"One data set is inspected at a time; {surplus[0]!r} is too much.")
+        raise UsageError(
+            f"One data set is inspected at a time; {surplus[0]!r} is too much. Names with braces belong in quotes."
+        )
     return opened(Path(path), name, values, "skip")
 
 
@@ -114,11 +116,11 @@ def _report(document: Document) -> Iterator[str]:
     for other in [other for other in others if other["confidence"] > 0][:_OTHERS]:
         yield f"  not {other['format']}: {other['reason']} ({other['confidence']:.2f})"
     yield f"samples: {_samples(document)}"
-    yield f"holds: {_held(document['holds'])}"
+    yield f"holds: {held(document['holds'])}"
     if document["facts"]:
         yield "from its files:"
     for name, fact in document["facts"].items():
-        yield f"  {name.replace('_', ' ')}: {_said(fact)}"
+        yield f"  {name.replace('_', ' ')}: {said(fact)}"
     for name, tell in (("identities", _identities), ("pairs", _pairs), ("faces", _faces), ("images", _images)):
         if name in document:
             yield from tell(document[name])
@@ -135,17 +137,19 @@ def _samples(document: Document) -> str:
     return f"{total}; the first {looked['samples']:,} looked at{pixels} (--verify looks at all)"
 
 
-def _held(names: list[str]) -> str:
+def held(names: list[str]) -> str:
+    """What of `zoo.datasets.formats.ANNOTATIONS` a set has, for people."""
     from zoo.datasets.formats import ANNOTATIONS
 
     return ", ".join(ANNOTATIONS.get(name, name) for name in names) or "nothing"
 
 
-def _said(fact: Any) -> str:
+def said(fact: Any) -> str:
+    """A fact about a set, for people."""
     if isinstance(fact, Mapping):
-        return ", ".join(f"{name} {_said(value)}" for name, value in fact.items())
+        return ", ".join(f"{name} {said(value)}" for name, value in fact.items())
     if isinstance(fact, list):
-        return ", ".join(map(_said, fact))
+        return ", ".join(map(said, fact))
     if isinstance(fact, bool):
         return "yes" if fact else "no"
     return f"{fact:,}" if isinstance(fact, int) else str(fact)
@@ -174,7 +178,7 @@ def _identities(found: Document) -> Iterator[str]:
 
 
 def _pairs(found: Document) -> Iterator[str]:
-    yield f"pairs: {sum(found.values()):,} ({_said(found)})"
+    yield f"pairs: {sum(found.values()):,} ({said(found)})"
 
 
 def _faces(found: Document) -> Iterator[str]:
@@ -197,7 +201,7 @@ def _faces(found: Document) -> Iterator[str]:
 def _images(found: Document) -> Iterator[str]:
     if "count" in found:
         each, sides = found["bytes"], found["longer_side"]
-        yield f"images: {found['count']:,} ({_said(found['formats'])})"
+        yield f"images: {found['count']:,} ({said(found['formats'])})"
         yield f"  bytes: {_span(each, ',.0f')}, mean {each['mean']:,.0f}"
         different = f"{found['sizes']:,} different, commonest " if found["sizes"] > 1 else ""
         yield f"  sizes: {different}{_counts(found['commonest'])}"

@@ -23,7 +23,7 @@ from typing import Any
 from zoo import __version__, receipts
 from zoo.conversion import worker
 from zoo.conversion.journal import NAME, Journal, Tally
-from zoo.conversion.plan import Plan, require_lossless
+from zoo.conversion.plan import Plan, require_possible
 from zoo.conversion.selection import Selection, shuffled
 from zoo.conversion.worker import QUARANTINE, Job, Result
 from zoo.datasets.formats import Unit
@@ -58,12 +58,13 @@ class Converted:
 
 
 def convert(plan: Plan, progress: Progress | None = None) -> Converted:
-    """Carry out a plan. Raises `UsageError` for a target that exists or a loss that was not allowed, `InputError` for a
-    bad sample when such are not to be put aside, `ZooError` when the target cannot be written.
+    """Carry out a plan. Raises `UsageError` for a target that exists, a plan with an obstacle, or a loss that was not
+    allowed, `InputError` for a bad sample when such are not to be put aside, `ZooError` when the target cannot be
+    written.
 
     A run that is killed leaves its hidden folder, which ``resume`` continues; any other end leaves nothing half-done.
     """
-    require_lossless(plan)
+    require_possible(plan)
     _require_free(plan)
     run = _Run(plan, progress or Silent())
     try:

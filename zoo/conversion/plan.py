@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zoo.conversion.options import ConvertOptions
-from zoo.datasets.formats import ANNOTATIONS, About, Reader
+from zoo.datasets.formats import ANNOTATIONS, FOLDER, OTHER, About, Reader
 from zoo.datasets.recognise import recognise
 from zoo.errors import UsageError, suggestion
 from zoo.options import describe, make
@@ -18,7 +18,8 @@ from zoo.specs import FormatSpec
 
 @dataclass(frozen=True)
 class Plan:
-    """A conversion that can be run: from where to where, with which options, and what gets `lost` on the way."""
+    """A conversion: from where to where, with which options, what gets `lost` on the way, and the `obstacle`, a
+    sentence, where it cannot be run as it stands."""
 
     source: Path
     target: Path
@@ -29,6 +30,7 @@ class Plan:
     read_options: Any
     write_options: Any
     lost: tuple[str, ...]
+    obstacle: str = ""
 
     def describe(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -41,6 +43,7 @@ class Plan:
             "samples": self.about.count,
             "holds": sorted(self.about.holds),
             "lost": list(self.lost),
+            "obstacle": self.obstacle,
             "facts": dict(self.about.facts),
         }
 
@@ -48,13 +51,12 @@ class Plan:
 def make_plan(
     source: Path, target: Path, values: Mapping[str, Any], source_format: str = "", target_format: str = ""
 ) -> Plan:
-    """Look at the source and the target's name and say what would be done.
+    """Look at the source and the target's name and say what would be done. What the target needs and the source lacks
+    is the plan's obstacle, so that the rest of the plan is known all the same.
 
     Raises `UsageError` for a format that cannot be told or does not exist, a kind that the target cannot hold, options
     that nobody knows; `InputError` for a source that cannot be read.
     """
-    if not source.exists():
-        raise UsageError(f"There is no file or folder {source}.")
     reads = recognise(source, source_format)[0]
     writes = _target_format(target, target_format)
     if not reads.reader:
@@ -68,12 +70,38 @@ def make_plan(
     reader: Reader = resolve(reads.reader)(source, read_options)
     about = reader.about()
     _require_kind(about, reads, writes)
-    lost = tuple(name for name in ANNOTATIONS if name in about.holds and name not in writes.holds)
-    return Plan(source, target, reads, writes, about, options, read_options, write_options, lost)
+    plan = Plan(source, target, reads, writes, about, options, read_options, write_options, _lost(about, reads, writes))
+    return replace(plan, obstacle=_obstacle(plan))
 
 
-def require_lossless(plan: Plan) -> None:
-    """Raise `UsageError` that names what the target cannot hold, unless the options allow the loss."""
+def _lost(about: About, reads: FormatSpec, writes: FormatSpec) -> tuple[str, ...]:
+    """What of the source the target cannot hold. What only one format understands is lost in every other; images that
+    lie in a folder of their own stay there."""
+    held = set(writes.holds) - ({OTHER} if reads.name != writes.name else set())
+    held |= {"images"} if FOLDER in about.facts else set()
+    return tuple(name for name in ANNOTATIONS if name in about.holds and name not in held)
+
+
+def _obstacle(plan: Plan) -> str:
+    """Why the target cannot be written from such a source with these options; empty when it can."""
+    writer: Any = resolve(plan.writes.writer)
+    missing = [ANNOTATIONS[name] for name in ANNOTATIONS if name in writer.needs - plan.about.holds]
+    if missing and plan.about.count != 0:
+        images = "images" in writer.needs - plan.about.holds and "images" in _names(plan.reads.read_options)
+        hint = " images=FOLDER says where they are." if images else ""
+        return f"{plan.writes.name} cannot be written without {_listed(missing)}, and {plan.source} has none.{hint}"
+    try:
+        writer(plan.target, plan.write_options, plan.about)  # which creates no file
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+def require_possible(plan: Plan) -> None:
+    """Raise `UsageError` with the plan's obstacle, or else one that names what the target cannot hold, unless the
+    options allow the loss."""
+    if plan.obstacle:
+        raise UsageError(plan.obstacle)
     lost = [ANNOTATIONS[name] for name in plan.lost]
     if lost and not plan.options.allow_loss:
         raise UsageError(
@@ -101,8 +129,12 @@ def _writable() -> list[str]:
 
 
 def _require_kind(about: About, reads: FormatSpec, writes: FormatSpec) -> None:
-    if about.kind not in writes.kinds:
-        fitting = [spec.name for spec in catalogue().formats.values() if spec.writer and about.kind in spec.kinds]
+    """Raise `UsageError` for a target of another kind. Landmarks with boxes are faces that can be detected, too."""
+    kinds = {about.kind}
+    if about.kind == "landmarks" and "boxes" in about.holds:
+        kinds.add("detection")
+    if kinds.isdisjoint(writes.kinds):
+        fitting = [spec.name for spec in catalogue().formats.values() if spec.writer and kinds & set(spec.kinds)]
         raise UsageError(
             f"A set of {about.kind} ({reads.name}) cannot become {writes.name}, which holds {_listed(writes.kinds)};"
             f" it can become {_listed(fitting)}."

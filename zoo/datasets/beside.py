@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from zoo import images
+from zoo.datasets.formats import FOLDER as FOLDER
 from zoo.datasets.formats import About
 from zoo.datasets.sample import RAW, EncodedImage, Sample, sniff
 from zoo.errors import InputError, UsageError
@@ -19,9 +20,6 @@ from zoo.names import relative
 
 FILE = "file"
 """The key of `Sample.extra` under which the readers of label files keep an image's name as it stands there."""
-
-FOLDER = "images in"
-"""The fact of an `About` that says in which folder the images lie that the labels name."""
 
 NONE = "none"
 """The value of a reader's option ``images`` with which no image is read."""
@@ -165,8 +163,14 @@ def must_copy(asked: bool | None, about: About | None, format: str) -> bool:
     """Whether a writer of labels stores the images too. Where the user has not `asked`, images that lie in a folder of
     their own stay there.
 
-    Raises `UsageError` where the source's images would get lost without the user having said so.
+    Raises `UsageError` where the source's images would get lost without the user having said so, and where they are
+    asked for and not at hand.
     """
+    if asked and about is not None and "images" not in about.holds and about.count != 0:
+        raise UsageError(
+            "copy_images=true needs the images, and none are found with the source; say with images=FOLDER where they"
+            " are, or leave copy_images out."
+        )
     if asked is None and about is not None and "images" in about.holds and FOLDER not in about.facts:
         raise UsageError(
             f"{format} names images and does not hold them: copy_images=true makes a folder with the labels and the"

@@ -19,6 +19,12 @@ UNIT = 1024
 """Samples that are read and written together, by one worker. Fixed, so that no output depends on the workers."""
 
 KINDS = ("detection", "landmarks", "identities", "verification")
+OTHER = "other"
+"""The annotation that has no place in a `Sample` but its ``extra``: only the format itself can hold it."""
+
+FOLDER = "images in"
+"""The fact of an `About` that says in which folder the images lie that a label file names."""
+
 ANNOTATIONS = {
     "identity": "who it is",
     "pairs": "pairs and whether both show one person",
@@ -29,6 +35,8 @@ ANNOTATIONS = {
     "ignored": "which faces are to be ignored",
     "scores": "scores",
     "attributes": "attributes such as blur and pose",
+    "masks": "segmentation masks",
+    OTHER: "annotation that no other format has",
     "keys": "names of the images",
     "images": "the images themselves",
 }
