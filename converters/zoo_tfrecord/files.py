@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from zoo.datasets import patterns
 from zoo.datasets.windows import Window
-from zoo.errors import InputError
 from zoo_tfrecord.records import HEAD, is_header
 
 _SUFFIXES = (".tfrecord", ".tfrecords", ".tfrec")
@@ -17,23 +17,12 @@ Compression = Literal["none", "gzip", "zlib"]
 
 
 def files(path: Path) -> list[Path]:
-    """The file `path`, or those of the folder `path` that are named like TFRecord, sorted by name.
-
-    Raises `InputError` when there are none.
-    """
-    if not path.is_dir():
-        return [path]
-    try:
-        found = sorted(child for child in path.iterdir() if _is_named_so(child) and child.is_file())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if not found:
-        raise InputError(f"{path} has no file named *.tfrecord or NAME-00000-of-00010.")
-    return found
+    """The files in order (see `zoo.datasets.patterns.files`). Raises `InputError` when there are none."""
+    return patterns.files(path, _is_named_so, "*.tfrecord or NAME-00000-of-00010")
 
 
-def _is_named_so(path: Path) -> bool:
-    plain = path.name.removesuffix(".gz")
+def _is_named_so(name: str) -> bool:
+    plain = name.removesuffix(".gz")
     hidden = plain.startswith(".") or plain.endswith(".json")
     return not hidden and (plain.endswith(_SUFFIXES) or _SHARD.fullmatch(plain) is not None)
 
@@ -52,5 +41,4 @@ def compression(path: Path) -> Compression:
 
 def window(path: Path, offset: int = 0) -> Window:
     """A window on the records of a file: on what was inflated, where it is compressed (then from its beginning)."""
-    inflate = compression(path) != "none"
-    return Window(path, 0 if inflate else offset, inflate)
+    return Window(path, offset, compression(path) != "none")

@@ -234,7 +234,7 @@ def test_shards_are_numbered_and_a_pattern_names_them(tmp_path: Path) -> None:
     pattern = written / "data-{000001..000002}.tar"
     assert [sample.key for sample in read(pattern)] == [sample.key for sample in samples[2:]]
     for bad in ("data-{2..1}.tar", "data-{0..99999999}.tar"):
-        with pytest.raises(InputError, match="pattern"):
+        with pytest.raises(InputError, match="mend the range"):
             ShardReader(written / bad)
 
 

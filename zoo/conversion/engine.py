@@ -26,6 +26,7 @@ from zoo.conversion.journal import NAME, Journal, Tally
 from zoo.conversion.plan import Plan, require_possible
 from zoo.conversion.selection import Selection, shuffled
 from zoo.conversion.worker import QUARANTINE, Job, Result
+from zoo.datasets import patterns
 from zoo.datasets.formats import Unit
 from zoo.errors import DONE, FAILED, SKIPPED, UsageError, ZooError
 from zoo.requests import Progress, Silent
@@ -110,10 +111,9 @@ class _Run:
         plan, options = self.plan, asdict(self.plan.options)
         for name in ("workers", "resume", "overwrite"):
             del options[name]
-        status = plan.source.stat()
         return {
             "zoo": __version__,
-            "source": [str(plan.source.resolve()), status.st_size, status.st_mtime_ns],
+            "source": [str(plan.source.resolve()), *patterns.stamp(plan.source)],
             "formats": [plan.reads.name, plan.writes.name],
             "options": [options, _plain(plan.read_options), _plain(plan.write_options)],
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.catalogue import Entries
+from zoo.datasets import patterns
 from zoo.errors import UsageError
 from zoo.options import make
 from zoo.plugins import catalogue, resolve
@@ -42,7 +43,7 @@ def recognise(path: Path, format: str = "") -> tuple[FormatSpec, tuple[Sniffed, 
     format is at least `SURE` or two are equally sure: then the sentence lists the likeliest with their reasons.
     """
     formats = catalogue().formats
-    if not path.exists():
+    if not patterns.exists(path):
         raise UsageError(f"There is no file or folder {path}.")
     if format:
         return formats[format], (Sniffed(format, 1.0, "named by you"),)
