@@ -311,7 +311,16 @@ def test_minimal_card_is_read(tmp_path: Path) -> None:
         ("preprocess: {}", "preprocess: {size: 640x630, multiple: 32}", "in multiples of 32, not '640x630'"),
         ("preprocess: {}", "preprocess: {multiple: 0}", "field 'multiple' must be at least 1"),
         ("preprocess: {}", "preprocess: {mean: [1, 2]}", "field 'mean' must be a list of 3"),
-        ("preprocess: {}", "preprocess: {scale: 0}", "the scale above 0"),
+        ("preprocess: {}", "preprocess: {scale: 0}", "fields 'scale' and 'std' must be above 0"),
+        ("preprocess: {}", "preprocess: {std: [1, 1, 0]}", "fields 'scale' and 'std' must be above 0"),
+        ("preprocess: {}", "preprocess: {std: [1, 1e999, 1]}", "must be finite"),
+        ("preprocess: {}", "preprocess: {layout: hwc}", "field 'layout' must be nchw or nhwc, not 'hwc'"),
+        ("preprocess: {}", "preprocess: {crop: {kind: round}}", "must be square or clipped or box or aligned, not"),
+        ("preprocess: {}", "preprocess: {crop: {resample: lanczos}}", "field 'resample' must be bilinear or bicubic"),
+        ("preprocess: {}", "preprocess: {crop: {scale: 0}}", "field 'scale' of the crop must be a number above 0"),
+        ("preprocess: {}", "preprocess: {crop: {scale: 1e999}}", "field 'scale' of the crop must be a number above 0"),
+        ("preprocess: {}", "preprocess: {crop: {kind: box}}", "must be WIDTHxHEIGHT where there is a crop"),
+        ("preprocess: {}", "preprocess: {crop: {size: 2}}", "Crop has no field 'size'"),
         ("preprocess: {}", "preprocess: {scale: 1e999}", "must be finite"),
         ("commercial: yes", "commercial: true", "field 'commercial' must be str, not True"),
         ("commercial: yes", "commercial: maybe", "field 'commercial' must be yes, no or unclear, not 'maybe'"),
@@ -323,6 +332,10 @@ def test_minimal_card_is_read(tmp_path: Path) -> None:
         ("format: onnx", "format: onnx, sources: ['https://a.b/c']", "has a source, so it needs a sha256"),
         ("format: onnx}", "format: onnx}, {name: mine.onnx, format: onnx}", "two weight files have the name"),
         ("    preprocess", "    parameters: -1\n    preprocess", "field 'parameters' must be a number from 0"),
+        ("    preprocess", "    landmarks: -1\n    preprocess", "field 'landmarks' must be a number from 0"),
+        ("    preprocess", "    embedding: -1\n    preprocess", "field 'embedding' must be a number from 0"),
+        ("    preprocess", "    detector: ../x\n    preprocess", "field 'detector' must be the id of a model"),
+        ("    preprocess", "    network: [1]\n    preprocess", "field 'network' must be a mapping"),
         ("    preprocess", "    mflops: 2\n    preprocess", "field 'mflops_size' must say at which WIDTHxHEIGHT"),
         ("    preprocess", "    arguments: 1\n    preprocess", "field 'arguments' must be a mapping"),
         ("method: yunet", "method: !!str yunet", "line 4: only plain data may stand here"),
@@ -423,8 +436,8 @@ def test_the_pages_example_is_a_registry(tmp_path: Path) -> None:
 def test_the_page_explains_every_field() -> None:
     page = (ROOT / "docs" / "registry.md").read_text(encoding="utf-8")
     classes = (
-        specs.ModelCard, specs.Preprocess, specs.Thresholds, specs.WeightFile, specs.Licences, specs.Licence,
-        specs.Metric, specs.SampleCard,
+        specs.ModelCard, specs.Preprocess, specs.Crop, specs.Thresholds, specs.WeightFile, specs.Licences,
+        specs.Licence, specs.Metric, specs.SampleCard,
     )  # fmt: skip
     names = {name for cls in classes for name in cls.__dataclass_fields__ if name != "id"}
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []

@@ -173,10 +173,10 @@ def _card(cls: type[_Card], name: str, document: Any) -> _Card:
 
 def _model_faults(card: ModelCard) -> Iterator[str]:
     """What is wrong with a card whose types are right, a sentence each."""
-    for name in ("method", "summary"):
-        if not getattr(card, name):
-            yield f"field {name!r} is empty"
-    yield from _negatives(card, "keypoints", "parameters", "mflops")
+    yield from (f"field {name!r} is empty" for name in ("method", "summary") if not getattr(card, name))
+    if not _ID.fullmatch(card.detector or card.id):
+        yield f"field 'detector' must be the id of a model, not {card.detector!r}"
+    yield from _negatives(card, "keypoints", "landmarks", "embedding", "parameters", "mflops")
     if card.mflops and not _SIZE.fullmatch(card.mflops_size):
         yield f"field 'mflops_size' must say at which WIDTHxHEIGHT, not {card.mflops_size!r}"
     yield from _preprocess_faults(card.preprocess)
@@ -210,10 +210,21 @@ def _preprocess_faults(contract: Preprocess) -> Iterator[str]:
         if not sides or any(int(side) % contract.multiple for side in sides):
             wanted = f"'original' or WIDTHxHEIGHT in multiples of {contract.multiple}"
             yield f"field 'size' must be {wanted}, not {contract.size!r}"
-    if contract.colour not in ("bgr", "rgb"):
-        yield f"field 'colour' must be bgr or rgb, not {contract.colour!r}"
-    if not all(map(math.isfinite, (*contract.mean, contract.scale, contract.pad))) or contract.scale <= 0:
-        yield "fields 'mean', 'scale' and 'pad' must be finite, and the scale above 0"
+    yield from _words(contract, colour=("bgr", "rgb"), layout=("nchw", "nhwc"))
+    if not all(map(math.isfinite, (*contract.mean, contract.scale, *contract.std, contract.pad))):
+        yield "fields 'mean', 'scale', 'std' and 'pad' must be finite"
+    if contract.scale <= 0 or min(contract.std) <= 0:
+        yield "fields 'scale' and 'std' must be above 0"
+    yield from _crop_faults(contract)
+
+
+def _crop_faults(contract: Preprocess) -> Iterator[str]:
+    crop = contract.crop
+    yield from _words(crop, kind=("", "square", "clipped", "box", "aligned"), resample=("bilinear", "bicubic"))
+    if not 0 < crop.scale < math.inf:
+        yield f"field 'scale' of the crop must be a number above 0, not {crop.scale}"
+    if crop.kind and contract.size == "original":
+        yield "field 'size' must be WIDTHxHEIGHT where there is a crop, which fills it"
 
 
 def _threshold_faults(name: str, thresholds: Thresholds) -> Iterator[str]:
@@ -251,6 +262,13 @@ def _file_faults(file: WeightFile) -> Iterator[str]:
 def _licence_faults(licence: Licence) -> Iterator[str]:
     if licence.commercial not in _COMMERCIAL:
         yield f"field 'commercial' must be yes, no or unclear, not {licence.commercial!r}"
+
+
+def _words(spec: Any, **known: tuple[str, ...]) -> Iterator[str]:
+    """The fields whose value is none of the words `known` for it."""
+    for name, words in known.items():
+        if getattr(spec, name) not in words:
+            yield f"field {name!r} must be {' or '.join(filter(None, words))}, not {getattr(spec, name)!r}"
 
 
 def _negatives(spec: Any, *names: str) -> Iterator[str]:
