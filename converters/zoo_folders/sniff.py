@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jfif")
+from zoo.datasets.folders import is_image
+
 _BESIDE = ("_bbox.txt", "_ldmks.txt", "_seg.png", ".npts", ".pts")
 _LOOKED_AT = 500
 _FOLDERS = 3
@@ -37,7 +38,7 @@ def identity_list(path: Path) -> tuple[float, str]:
     lines = [line.split(b"\t") for line in head.splitlines()[:20] if line.strip()]
     if not lines:
         return 0.0, "no label.txt"
-    if all(len(words) == 2 and words[0].lower().endswith(tuple(s.encode() for s in _SUFFIXES)) for words in lines):
+    if all(len(words) == 2 and is_image(words[0].decode("latin-1")) for words in lines):
         return 0.95, "label.txt has an image, a tab and an identity a line"
     return 0.0, "label.txt has other lines than an image, a tab and an identity"
 
@@ -103,7 +104,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(_SUFFIXES) and not name.endswith("_seg.png")
+    return is_image(name) and not name.endswith("_seg.png")
 
 
 def _frames(names: list[str]) -> bool:

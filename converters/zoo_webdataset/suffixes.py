@@ -4,14 +4,9 @@ from __future__ import annotations
 
 IMAGES = {
     b"jpg": "jpeg", b"jpeg": "jpeg", b"png": "png", b"webp": "webp", b"gif": "gif", b"bmp": "bmp", b"tif": "tiff",
-    b"tiff": "tiff", b"bin": "",
+    b"tiff": "tiff", b"pbm": "pbm", b"pgm": "pgm", b"ppm": "ppm", b"bin": "",
 }  # fmt: skip
 """Formats of images by suffix. An image whose format the zoo cannot tell is written as .bin."""
-
-WRITTEN = {
-    "jpeg": b".jpg", "png": b".png", "webp": b".webp", "gif": b".gif", "bmp": b".bmp", "tiff": b".tif", "": b".bin",
-}  # fmt: skip
-"""Suffixes of images by format."""
 
 LABEL, DOCUMENT = b"cls", b"json"
 UNDERSTOOD = frozenset((*IMAGES, LABEL, DOCUMENT))

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets.formats import UNIT, About, Part, Writer
-from zoo.datasets.sample import RAW, EncodedImage, Sample, sniff
+from zoo.datasets.sample import RAW, EncodedImage, Sample
 from zoo.datasets.shards import PartFiles, Shards
 from zoo.datasets.streams import Growing, part_path
 from zoo.errors import InputError
 from zoo_webdataset import annotation, headers
 from zoo_webdataset.names import member_name
 from zoo_webdataset.options import WriteOptions
-from zoo_webdataset.suffixes import WRITTEN
 
 
 class ShardPart(Part):
@@ -125,4 +124,4 @@ def _image(sample: Sample, image: EncodedImage) -> tuple[bytes, bytes]:
         from zoo import images  # imports OpenCV, which what passes through does without
 
         return b".png", images.encode(image.decode(sample.key), ".png")
-    return WRITTEN.get(image.format or sniff(image.data), b".bin"), image.data
+    return image.suffix.encode(), image.data

@@ -56,14 +56,20 @@ class EncodedImage:
 
 
 _MAGIC = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tiff", b"MM\0*": "tiff"}
-_SUFFIXES = {"jpeg": ".jpg", "png": ".png", "gif": ".gif", "bmp": ".bmp", "tiff": ".tif", "webp": ".webp"}
+_PNM = {b"P1": "pbm", b"P2": "pgm", b"P3": "ppm", b"P4": "pbm", b"P5": "pgm", b"P6": "ppm"}
+_SUFFIXES = {
+    "jpeg": ".jpg", "png": ".png", "gif": ".gif", "bmp": ".bmp", "tiff": ".tif", "webp": ".webp", "pbm": ".pbm",
+    "pgm": ".pgm", "ppm": ".ppm",
+}  # fmt: skip
 
 
 def sniff(data: bytes) -> str:
-    """The image format that the first bytes are of, empty when it is none that is known."""
+    """The image format that the first bytes are of, empty when it is none that is known: the formats that
+    `zoo.images.decode` takes, those of PNM by their kind."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    return next((name for magic, name in _MAGIC.items() if data[: len(magic)] == magic), "")
+    found = next((name for magic, name in _MAGIC.items() if data[: len(magic)] == magic), "")
+    return found or (_PNM.get(bytes(data[:2]), "") if data[2:3].isspace() else "")
 
 
 @dataclass(slots=True)
