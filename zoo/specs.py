@@ -99,6 +99,7 @@ class FormatSpec:
     confidence in 0..1 and a reason. Of a data-set format, `reader` and `writer` name the classes (see
     `zoo.datasets.formats`; empty where the zoo cannot), `read_options` and `write_options` their options dataclasses,
     `holds` what its files can say (of `zoo.datasets.formats.ANNOTATIONS`); `folder` says that a set is a folder.
+    `makes` are other formats, of whose sets its reader makes one of its own kind, and the options with which it does.
 
     Of a model format, `tensors` is called with a path and returns names and shapes of the tensors in a file that says
     nothing of the network they belong to; it is empty where a file holds its network. `read_card` is called with a path
@@ -117,6 +118,7 @@ class FormatSpec:
     write_options: str = ""
     holds: tuple[str, ...] = ()
     folder: bool = False
+    makes: Mapping[str, str] = field(default_factory=dict)
     tensors: str = ""
     read_card: str = ""
     write_card: str = ""

@@ -35,4 +35,5 @@ def zoo_formats() -> Iterator[FormatSpec]:
         write_options="zoo_verification.options:WritePairsOptions",
         holds=("pairs", "images"),
         folder=True,
+        makes={"identity-folders": "make=true"},
     )

@@ -106,6 +106,7 @@ def test_a_plan_that_cannot_be_carried_out_says_so(zoo: Zoo, fixtures: Path, tmp
         (["people", "out", "--to", "webdatset"], "Did you mean webdataset?"),
         (["people", "out"], "Say with --to in which format out is to be written"),
         (["people", "out", "--to", "labelv2"], "A set of identities (identity-folders) cannot become labelv2"),
+        (["people", "out.bin"], "But --from pairs make=true makes such a set of it."),
         (["people", "out", "--to", "webdataset", "shards=3"], "There is no option 'shards'"),
         (["people", "out", "--to", "webdataset", "--filter", "size>3"], "The filter 'size>3' is not understood"),
         (["people", "out", "more", "--to", "webdataset"], "'more' is too much"),

@@ -546,6 +546,14 @@ def test_a_folder_of_people_becomes_a_bin(fixtures: Path, tmp_path: Path) -> Non
     assert again.target.read_bytes() == done.target.read_bytes()
 
 
+def test_a_set_of_people_in_another_format_is_told_the_way(fixtures: Path, tmp_path: Path) -> None:
+    people, target = fixtures / "written_by_originals" / "insightface_rec", tmp_path / "people.bin"
+    with pytest.raises(UsageError, match=r"But it can be converted to identity-folders first: --from pairs make=true"):
+        make_plan(people, target, {})
+    made = convert(make_plan(people, tmp_path / "people", {}, target_format="identity-folders"))
+    assert make_plan(made.target, target, {"make": "true"}, "pairs").about.count == 40
+
+
 def test_bin_to_folder_and_back(fixtures: Path, tmp_path: Path) -> None:
     source = fixtures / "recognition/small_lfw.bin"
     middle = run(source, tmp_path / "pairs", to="pairs").target

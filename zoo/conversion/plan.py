@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -137,8 +137,24 @@ def _require_kind(about: About, reads: FormatSpec, writes: FormatSpec) -> None:
         fitting = [spec.name for spec in catalogue().formats.values() if spec.writer and kinds & set(spec.kinds)]
         raise UsageError(
             f"A set of {about.kind} ({reads.name}) cannot become {writes.name}, which holds {_listed(writes.kinds)};"
-            f" it can become {_listed(fitting)}."
+            f" it can become {_listed(fitting)}.{_way(reads, kinds, writes)}"
         )
+
+
+def _way(reads: FormatSpec, kinds: Set[str], writes: FormatSpec) -> str:
+    """How a set of these `kinds` becomes one of the target's all the same, where a format makes such of it; or of
+    another format that it can be converted to. Empty where there is no way."""
+    formats = catalogue().formats
+    makers = [
+        (spec, *made) for spec in formats.values() for made in spec.makes.items() if {*spec.kinds} & {*writes.kinds}
+    ]
+    for maker, source, words in sorted(makers, key=lambda made: made[1] != reads.name):
+        said = f"--from {maker.name} {words} makes such a set of it"
+        if source == reads.name:
+            return f" But {said}."
+        if formats[source].writer and kinds & {*formats[source].kinds}:
+            return f" But it can be converted to {source} first: {said}."
+    return ""
 
 
 def _divide(values: Mapping[str, Any], reads: FormatSpec, writes: FormatSpec) -> list[dict[str, Any]]:
