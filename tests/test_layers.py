@@ -28,7 +28,7 @@ FLOORS = [
     {"catalogue", "registry", "receipts"},
     {"discovery", "weights"},
     {"plugins"},
-    {"runtimes", "datasets"},
+    {"runtimes", "datasets", "networks"},
     {"inference", "conversion"},
     {"models"},
     {"tasks"},
