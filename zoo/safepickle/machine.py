@@ -26,9 +26,14 @@ _COPIED = frozenset((list, tuple, str))
 
 class Machine:
     """Carries out one pickle. A handler is called with the offset behind its instruction's code and gives the next one;
-    the one of STOP gives a negative number."""
+    the one of STOP gives a negative number.
 
-    def __init__(self, data: bytes | mmap.mmap, instructions: int, depth: int, views: bool, points: bool) -> None:
+    What else a format keeps in its pickles, a subclass may evaluate in `find`, `call`, `instruct` and `complete`.
+    """
+
+    def __init__(
+        self, data: bytes | mmap.mmap, instructions: int, depth: int, views: bool = False, points: bool = False
+    ) -> None:
         self.data, self.end, self.instructions, self.depth = data, len(data), instructions, depth
         self.whole = memoryview(data).toreadonly() if views else None
         self.points = points
@@ -38,16 +43,19 @@ class Machine:
         self.memo: dict[int, Any] = {}
         self.unbuilt = 0
         self.copied = 0
+        self.behind = 0
 
-    def run(self, where: str) -> Any:
-        """Carry out the instructions up to STOP and give what they leave. Raises `InputError`."""
-        data, at, position = self.data, 0, 0
+    def run(self, where: str, start: int = 0) -> Any:
+        """Carry out the instructions from the offset `start` up to STOP and give what they leave; `behind` is then the
+        offset behind STOP. Raises `InputError`."""
+        data, at, position = self.data, start, start
         handlers: list[Callable[[int], int]] = [getattr(self, name) for name in codes.HANDLERS]
         try:
             for _ in range(self.instructions):
                 at = position
                 position = handlers[data[at]](at + 1)
                 if position < 0:
+                    self.behind = -position
                     return self._result()
             raise Fault(f"it has more than {self.instructions:,} instructions")
         except Fault as fault:
@@ -188,7 +196,10 @@ class Machine:
         raise Fault(f"there is no instruction {self.data[position - 1]:#04x}, so it is no pickle or damaged")
 
     def _op_refused(self, position: int) -> int:
-        name = codes.REFUSED[self.data[position - 1]]
+        return self.instruct(codes.REFUSED[self.data[position - 1]], position)
+
+    def instruct(self, name: str, position: int) -> int:
+        """Carry out one of `codes.REFUSED`. Raises `Fault`, because plain data needs none of them."""
         raise Fault(f"it uses the instruction {name}, which is refused because it could run code")
 
     def _op_inst(self, position: int) -> int:
@@ -391,26 +402,34 @@ class Machine:
     def _op_global_line(self, position: int) -> int:
         module, position = self._line(position)
         name, position = self._line(position)
-        self.stack.append(allowed(module.decode("utf-8"), name.decode("utf-8")))
+        self.stack.append(self.find(module.decode("utf-8"), name.decode("utf-8")))
         return position
 
     def _op_stack_global(self, position: int) -> int:
         name, module = self.stack.pop(), self.stack.pop()
         if type(name) is not str or type(module) is not str:
             raise Fault("it names a global by something that is no text")
-        self.stack.append(allowed(module, name))
+        self.stack.append(self.find(module, name))
         return position
 
     def _op_reduce(self, position: int) -> int:
         arguments, called = self.stack.pop(), self.stack.pop()
+        self.stack.append(self.call(called, arguments))
+        return position
+
+    def find(self, module: str, name: str) -> Any:
+        """What stands for the global ``module.name``. Raises `Fault` where it is refused."""
+        return allowed(module, name)
+
+    def call(self, called: Any, arguments: Any) -> Any:
+        """What `called`, which `find` has given, makes of `arguments`. Raises `Fault` where it is no constructor."""
         if type(called) is not Global or called.name not in CALLS or type(arguments) is not tuple:
             raise Fault("it calls something that is no constructor of plain data")
         if arguments and type(arguments[0]) in _COPIED:
             self._note_copy(len(arguments[0]))
         made = CALLS[called.name](*arguments)
         self.unbuilt += type(made) is Unbuilt
-        self.stack.append(made)
-        return position
+        return made
 
     def _note_copy(self, size: int) -> None:
         """Note that a constructor copies `size` units. An honest file has each of its bytes copied once; one that has
@@ -428,8 +447,12 @@ class Machine:
             self.memo.update((slot, built) for slot in target.slots if self.memo[slot] is target)
             self.unbuilt -= 1
         else:
-            raise Fault("it sets the state of something that is neither an array nor a NumPy type")
+            self.complete(target, state)
         return position
+
+    def complete(self, target: Any, state: Any) -> None:
+        """Give an object that `call` or `instruct` has made its state. Raises `Fault` where it has none."""
+        raise Fault("it sets the state of something that is neither an array nor a NumPy type")
 
 
 def _built(value: Any) -> Any:
