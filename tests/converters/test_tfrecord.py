@@ -339,6 +339,19 @@ def test_features_come_back(values: list[bytes], numbers: list[int]) -> None:
     assert wire.joined_strings(data, found[b"s"]) == b"xyz"
 
 
+@pytest.mark.parametrize("name", [b"", b"image/encoded", b"n" * 127, b"n" * 128])
+@pytest.mark.parametrize("around", [0, 1 << 7, 1 << 14, 1 << 21])
+def test_a_string_in_two_pieces_is_the_string_in_one(name: bytes, around: int) -> None:
+    """Around the lengths at which one of the five lengths before the string takes a byte more."""
+    for length in range(max(0, around - 160), around + 3):
+        value = bytes(length)
+        before, same = wire.string_feature(name, value)
+        assert same is value
+        assert before + same == wire.bytes_feature(name, value)
+        data = wire.example([before, same])
+        assert wire.first_string(data, wire.features(data)[name]) == value
+
+
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=200))
 def test_bytes_of_any_kind_are_an_example_or_an_error(data: bytes) -> None:
