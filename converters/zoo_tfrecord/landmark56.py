@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from zoo.datasets.sample import RAW, Annotation, EncodedImage, Sample
+from zoo.datasets.tables import one_face
 from zoo.errors import InputError
 from zoo.types import Floats, Image
 from zoo_tfrecord import wire
@@ -75,7 +76,7 @@ class Landmark56Writer(RecordWriter):
         from zoo.datasets.cropping import crop
 
         sample = crop(sample, self.options)
-        landmarks = _landmarks(sample)
+        landmarks = one_face(sample, (POINTS,))
         if sample.image is None:
             raise InputError(f"{sample.key} has no image, which {SIDE}-pixel faces are made of.")
         image = sample.image.decode(sample.key)
@@ -83,23 +84,6 @@ class Landmark56Writer(RecordWriter):
         pixels = wire.single_bytes_feature if self.options.strings == "many" else wire.bytes_feature
         points = wire.floats_feature(b"points", _fractions(sample, landmarks, image))
         return wire.example([pixels(b"image", data), points])
-
-
-def _landmarks(sample: Sample) -> Floats:
-    """The (68, 2) landmarks of the one face of a sample."""
-    faces = sample.faces
-    if faces is None or faces.landmarks is None or len(faces) != 1:
-        count = len(faces) if faces is not None and faces.landmarks is not None else 0
-        raise InputError(
-            f"{sample.key} has {count} faces with landmarks where one is wanted; crop=clipped with"
-            " crop_faces=largest takes the largest."
-        )
-    landmarks: Floats = faces.landmarks[0]
-    if len(landmarks) != POINTS:
-        raise InputError(f"{sample.key} has {len(landmarks)} landmarks, not the {POINTS} of this format.")
-    if not np.isfinite(landmarks).all():
-        raise InputError(f"{sample.key} has landmarks that are missing; this format has no way to say so.")
-    return landmarks
 
 
 def _resized(image: Image) -> Image:

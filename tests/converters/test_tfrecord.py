@@ -276,9 +276,9 @@ def test_a_crop_is_the_originals_square_clipped_at_the_border(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("landmarks", "why"),
     [
-        (np.zeros((1, 70, 2), np.float32), "70 landmarks, not the 68"),
-        (np.zeros((2, 68, 2), np.float32), "2 faces"),
-        (None, "0 faces"),
+        (np.zeros((1, 70, 2), np.float32), "70 landmarks; this format holds 68"),
+        (np.zeros((2, 68, 2), np.float32), "2 faces .* crop_faces=largest cuts out"),
+        (None, "no landmarks"),
         (np.full((1, 68, 2), np.nan, np.float32), "missing"),
     ],
 )

@@ -46,7 +46,8 @@ def one_face(sample: Sample, counts: tuple[int, ...] = ()) -> Floats:
     faces = sample.faces or Annotation()
     if faces.landmarks is None or len(faces) != 1:
         found = "no landmarks" if faces.landmarks is None else f"{len(faces)} faces"
-        raise InputError(f"{sample.key} has {found} where the landmarks of one face belong.")
+        way = "; crop=affine crop_faces=largest cuts out the largest" if len(faces) > 1 else ""
+        raise InputError(f"{sample.key} has {found} where the landmarks of one face belong{way}.")
     points: Floats = faces.landmarks[0]
     if counts and len(points) not in counts:
         allowed = " or ".join(str(count) for count in counts)
