@@ -46,6 +46,16 @@ class PluginError(ZooError):
     """A plugin that was asked for by name is broken, too old, too new or in conflict with another."""
 
 
+class ParityError(ZooError):
+    """A converted model does not give what the original gives. `table` has a line for each comparison."""
+
+    exit_code = PARITY
+
+    def __init__(self, message: str, table: str = "") -> None:
+        super().__init__(message)
+        self.table = table
+
+
 class RuntimeMissingError(ZooError):
     """No installed runtime can execute the model; the message says what to install."""
 

@@ -104,7 +104,8 @@ class FormatSpec:
     Of a model format, `tensors` is called with a path and returns names and shapes of the tensors in a file that says
     nothing of the network they belong to; it is empty where a file holds its network. `read_card` is called with a path
     and returns the text that `write_card`, called with a path and a text, has put into the file, or an empty one. A
-    model of several files is named by one path, for which `files` returns them all.
+    model of several files is named by one path, for which `files` returns them all. `config` is called with the path of
+    an upstream configuration file and returns its ``model`` part, a mapping.
     """
 
     name: str
@@ -123,6 +124,7 @@ class FormatSpec:
     read_card: str = ""
     write_card: str = ""
     files: str = ""
+    config: str = ""
 
 
 @dataclass(frozen=True)

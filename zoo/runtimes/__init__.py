@@ -105,11 +105,12 @@ def usable(format: str, runtime: str = "") -> bool:
 
 def missing(spec: RuntimeSpec) -> str:
     """The first Python module that `spec` needs and that is not installed; empty when the runtime is usable."""
-    return next((name for name in spec.needs if not _importable(name)), "")
+    return next((name for name in spec.needs if not importable(name)), "")
 
 
 @functools.cache
-def _importable(name: str) -> bool:
+def importable(name: str) -> bool:
+    """Whether the Python module `name` is installed; nothing is imported to tell."""
     try:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):

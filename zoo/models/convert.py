@@ -1,0 +1,251 @@
+"""Running a conversion of a model: hop by hop in a scratch folder, compared with the original at each, then renamed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import receipts
+from zoo.errors import ModelError, ParityError, UsageError, WeightsError, ZooError
+from zoo.images import read as read_image
+from zoo.inference.artifacts import Artifact
+from zoo.models import decoded, parity
+from zoo.models.edges import Edge
+from zoo.models.parity import Parity
+from zoo.models.plan import PortPlan, require_lossless
+from zoo.plugins import catalogue, resolve
+from zoo.registry import dump_card
+from zoo.requests import Progress, Silent
+from zoo.runtimes import Session
+from zoo.specs import ConverterSpec, FormatSpec
+from zoo.types import Image
+from zoo.weights import WeightStore
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One edge that was gone: what it wrote, and how that compares with the original."""
+
+    edge: ConverterSpec | None
+    artifact: Artifact
+    parity: Parity
+
+
+@dataclass(frozen=True)
+class Ported:
+    """A conversion that is done. `photos` says what both find in photographs; `notes` are lines worth reading."""
+
+    target: Artifact
+    receipt: Path
+    hops: tuple[Hop, ...]
+    photos: tuple[decoded.Decoded, ...]
+    notes: tuple[str, ...]
+    drifted: bool = False
+
+
+def convert(plan: PortPlan, progress: Progress | None = None, allow_loss: bool = False) -> Ported:
+    """Convert, compare, put the target in its place and write its receipt.
+
+    Raises `UsageError` for a target that exists and for loss that is not allowed, `RuntimeMissingError` for what the
+    way needs, `ModelError` for what cannot be converted, `ParityError` when the target differs from the original and
+    this is not accepted. Then nothing is left behind.
+    """
+    require_lossless(plan, allow_loss)
+    plan.route.require_installed()
+    if plan.target.exists() and not plan.options.overwrite:
+        raise UsageError(f"{plan.target} exists; choose another name, or replace it with --overwrite.")
+    started = time.perf_counter()
+    run = _Run(plan, progress or Silent())
+    with _scratch(plan.target) as work:
+        hops = run.hops(work)
+        photos = run.photos(hops[-1].artifact)
+        drifted = _judge(plan, hops, photos)
+        _place(hops[-1].artifact.path, plan.target, work)
+    target = Artifact(plan.target, plan.writes.name, hops[-1].artifact.card, "written by the zoo")
+    facts = _facts(plan, target, hops, photos, drifted, run.notes)
+    seconds = round(time.perf_counter() - started, 3)
+    receipt = receipts.write(receipt_path(plan.target), facts, (plan.target,), {"seconds": seconds})
+    return Ported(target, receipt, tuple(hops), tuple(photos), tuple(run.notes), drifted)
+
+
+def receipt_path(target: Path) -> Path:
+    """Where the receipt of a model stands: beside it, under its whole name."""
+    return target.with_name(target.name + receipts.SUFFIX)
+
+
+class _Run:
+    """One conversion under way."""
+
+    def __init__(self, plan: PortPlan, progress: Progress) -> None:
+        self.plan, self.progress, self.notes = plan, progress, list[str]()
+        self.original: Session | None = parity.runnable(plan.source)
+        if self.original is None:
+            self.note(f"nothing installed executes {plan.source.format} files, so there is no original to compare with")
+
+    def note(self, message: str) -> None:
+        """Tell the person, and keep it for the receipt."""
+        self.notes.append(message)
+        self.progress.note(message)
+
+    def hops(self, work: Path) -> list[Hop]:
+        """Go all edges."""
+        artifact, done = self.plan.source, list[Hop]()
+        steps = list(zip(self.plan.route.edges, self.plan.edge_options, strict=True))
+        self.progress.start(f"{artifact.card.id}: converting", max(1, len(steps)))
+        if not steps:
+            path = work / self.plan.target.name
+            _copy(artifact.path, path)
+            done.append(self._finished(None, Artifact(path, artifact.format, artifact.card)))
+        for number, (edge, options) in enumerate(steps, 1):
+            last = number == len(steps)
+            path = work / (self.plan.target.name if last else f"hop{number}{_suffix(edge.dst)}")
+            artifact = self._go(edge, options, artifact, path, work / f"work{number}")
+            done.append(self._finished(edge, artifact))
+            self.progress.advance()
+        return done
+
+    def _go(self, edge: ConverterSpec, options: Any, source: Artifact, path: Path, work: Path) -> Artifact:
+        work.mkdir()
+        asked = Edge(source.path, path, source.card, work, self.plan.size, self.plan.dynamic, options, self.note)
+        card = resolve(edge.run)(asked)
+        if not path.exists():
+            raise ModelError(f"The converter {edge.src} -> {edge.dst} wrote nothing: that is a defect of its plugin.")
+        return Artifact(path, edge.dst, card)
+
+    def _finished(self, edge: ConverterSpec | None, artifact: Artifact) -> Hop:
+        spec = catalogue().formats[artifact.format]
+        if spec.write_card:
+            resolve(spec.write_card)(artifact.path, dump_card(artifact.card))
+        return Hop(edge, artifact, self._measure(artifact))
+
+    def _measure(self, product: Artifact) -> Parity:
+        session = parity.runnable(product)
+        if self.original is None:
+            return Parity("", ())
+        if session is None:
+            self.note(f"nothing installed executes {product.format} files, so this one was not compared")
+            return Parity("", ())
+        cards, options = (self.plan.source.card, product.card), self.plan.options
+        sizes = parity.sizes_of(product.card, session, self.plan.size)
+        given = parity.probes(product.card, sizes, parity.batches_of(session), options.samples)
+        return parity.measure(self.original, session, cards, given, options.tolerance)
+
+    def photos(self, product: Artifact) -> list[decoded.Decoded]:
+        """What both find in the photograph."""
+        if self.original is None or parity.runnable(product) is None or self.plan.options.photo == "none":
+            return []
+        try:
+            name, photo = photograph(self.plan.options.photo)
+        except WeightsError as error:
+            self.note(f"the photograph is not at hand, so found faces were not compared: {error}")
+            return []
+        return [decoded.compare(self.plan.source, product, photo, name)]
+
+
+def photograph(text: str) -> tuple[str, Image]:
+    """A photograph by its path or as ``sample:ID``: its name and pixels (H, W, 3) uint8 BGR. Raises `WeightsError` when
+    a sample cannot be had, `InputError` for a file that is no image."""
+    kind, _, name = text.partition(":")
+    if kind != "sample":
+        return Path(text).name, read_image(Path(text))
+    card = catalogue().samples[name]
+    return text, read_image(WeightStore().path(card.file, text, card.licence))
+
+
+def _judge(plan: PortPlan, hops: Sequence[Hop], photos: Sequence[decoded.Decoded]) -> bool:
+    """Whether the target differs from the original. Raises `ParityError` when that is not accepted."""
+    failed = next((hop for hop in hops if not hop.parity.holds), None)
+    found = next((photo for photo in photos if not photo.holds), None)
+    if failed is None and found is None:
+        return False
+    if plan.options.accept_drift:
+        return True
+    if failed is not None and (worst := failed.parity.worst):
+        raise ParityError(
+            f"The {failed.artifact.format} of {plan.source.card.id} is not the same model: its output {worst.output}"
+            f" differs on {worst.probe} by {worst.absolute:.2e} ({worst.relative:.2e} of its largest value, allowed"
+            f" {plan.options.tolerance:.0e}); nothing was written, --accept-drift keeps it.",
+            failed.parity.table(),
+        )
+    raise ParityError(
+        f"The {plan.writes.name} of {plan.source.card.id} does not find the same faces: {found}; nothing was written,"
+        " --accept-drift keeps it."
+    )
+
+
+def _facts(
+    plan: PortPlan,
+    target: Artifact,
+    hops: Sequence[Hop],
+    photos: Sequence[decoded.Decoded],
+    drifted: bool,
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """What the receipt says and what a replay needs."""
+    card = target.card
+    return {
+        "task": "convert model",
+        "model": card.id,
+        "known": plan.source.how,
+        "source": {
+            "path": str(plan.source.path),
+            "format": plan.source.format,
+            "files": [receipts.describe(file, plan.source.path.parent) for file in plan.source.files],
+        },
+        "format": target.format,
+        "route": [
+            {"from": hop.edge.src, "to": hop.edge.dst, "loses": hop.edge.loss, "options": _plain(options)}
+            for hop, options in zip(hops, plan.edge_options, strict=False)
+            if hop.edge
+        ],
+        "options": asdict(plan.options),
+        "size": list(plan.size),
+        "dynamic": sorted(plan.dynamic),
+        "parity": {"hops": [hop.parity.to_dict() for hop in hops], "photos": [photo.to_dict() for photo in photos]},
+        "drift": drifted,
+        "notes": list(notes),
+        "licences": {name: licence["name"] for name, licence in asdict(card.licences).items()},
+    }
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    return asdict(options) if options is not None else {}
+
+
+def _suffix(format: str) -> str:
+    spec: FormatSpec = catalogue().formats[format]
+    return spec.suffixes[0] if spec.suffixes else ""
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """An empty hidden folder beside the target, removed in the end."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    except OSError as error:
+        raise ZooError(f"Cannot write into {target.parent}: {error.strerror or error}.") from None
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _place(made: Path, target: Path, work: Path) -> None:
+    """Give what was made its name; what was there before goes with the scratch folder."""
+    if target.exists():
+        target.replace(work / "before")
+    made.replace(target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)

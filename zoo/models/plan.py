@@ -1,0 +1,182 @@
+"""What a conversion of a model would do: what the source is, and the way from its format to the target's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UsageError, suggestion
+from zoo.inference.artifacts import Artifact, identify, model_formats
+from zoo.inference.preprocess import parse_sizes
+from zoo.models.options import PortOptions
+from zoo.models.route import Route, find, reachable
+from zoo.options import describe, make
+from zoo.plugins import catalogue, resolve
+from zoo.specs import ConverterSpec, FormatSpec, ModelCard
+
+DEFAULT_SIZE = (320, 320)
+"""Width and height in pixels at which a network that takes any size is traced, rounded to its multiple."""
+
+
+@dataclass(frozen=True)
+class PortPlan:
+    """A conversion that can be run. `edge_options` are the options of each edge of the `route`, None for one that has
+    none; `size` is (width, height) in pixels; `dynamic` are the dimensions that stay open."""
+
+    source: Artifact
+    target: Path
+    writes: FormatSpec
+    route: Route
+    options: PortOptions
+    edge_options: tuple[Any, ...]
+    size: tuple[int, int]
+    dynamic: frozenset[str]
+
+    def describe(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return {
+            "source": str(self.source.path),
+            "from": self.source.format,
+            "target": str(self.target),
+            "to": self.writes.name,
+            "model": self.source.card.id,
+            "known": self.source.how,
+            "hops": [
+                {"from": edge.src, "to": edge.dst, "cost": edge.cost, "loses": edge.loss, "needs": list(edge.needs)}
+                for edge in self.route.edges
+            ],
+            "cost": self.route.cost,
+            "lost": list(self.route.lost),
+            "missing": [{"module": name, "install": line} for name, line in self.route.missing],
+            "size": f"{self.size[0]}x{self.size[1]}",
+            "dynamic": sorted(self.dynamic),
+        }
+
+
+def make_plan(
+    source: Path,
+    target: Path,
+    values: Mapping[str, Any],
+    source_format: str = "",
+    target_format: str = "",
+    via: Sequence[str] = (),
+) -> PortPlan:
+    """Look at the source and the target's name and say what would be done. `values` are options by name: those of
+    `PortOptions` and those of the edges on the way.
+
+    Raises `UsageError` for what cannot be told, what there is no way to, and options that nobody knows; `ModelError`
+    for a source that cannot be read.
+    """
+    port = describe(PortOptions)
+    own = {name: value for name, value in values.items() if name in port}
+    options = make(PortOptions, own)
+    found = identify(source, source_format, options.card, _described(options))
+    return plan_for(found, target, {k: v for k, v in values.items() if k not in port}, options, target_format, via)
+
+
+def plan_for(
+    source: Artifact,
+    target: Path,
+    values: Mapping[str, Any],
+    options: PortOptions,
+    target_format: str = "",
+    via: Sequence[str] = (),
+) -> PortPlan:
+    """As `make_plan`, for a source that is known; `values` are the options of edges alone."""
+    writes = target_spec(source, target, target_format)
+    for name in via:
+        catalogue().formats[name]  # raises for a name that does not exist
+    same = writes.name == source.format and not via
+    route = Route(()) if same else find(source.format, writes.name, source.card.method, via)
+    return PortPlan(
+        source,
+        target,
+        writes,
+        route,
+        options,
+        _edge_options(route.edges, values),
+        _size(source.card, options),
+        _dynamic(source.card, options),
+    )
+
+
+def target_spec(source: Artifact, target: Path, name: str) -> FormatSpec:
+    """The format that is meant by `name`, or else by the target's suffix. Raises `UsageError`."""
+    formats = catalogue().formats
+    if name:
+        if "model" not in formats[name].kinds:
+            raise UsageError(f"{source.path} is a model, and {name} is a format of data sets.")
+        return formats[name]
+    fitting = [spec for spec in model_formats() if target.suffix and target.suffix in spec.suffixes]
+    ways = {source.format, *reachable(source.format, source.card.method)}
+    sure = [spec for spec in fitting if spec.name in ways]
+    if len(sure) == 1:
+        return sure[0]
+    known = ", ".join(spec.name for spec in sure) or ", ".join(sorted(ways))
+    raise UsageError(f"Say with --to in which format {target} is to be written: {known}.")
+
+
+def require_lossless(plan: PortPlan, allow_loss: bool) -> None:
+    """Raise `UsageError` that names what the way cannot carry over, unless that is allowed."""
+    if plan.route.lost and not allow_loss:
+        raise UsageError(
+            f"The way {' -> '.join(plan.route.formats)} loses {' and '.join(plan.route.lost)}; --allow-loss converts"
+            " all the same."
+        )
+
+
+def _described(options: PortOptions) -> tuple[str, Mapping[str, Any]] | None:
+    """The architecture that an upstream configuration file describes, by the method that knows it."""
+    if not options.config:
+        return None
+    path = Path(options.config)
+    if not path.is_file():
+        raise UsageError(f"There is no configuration file {path}.")
+    reader = next((spec.config for spec in catalogue().formats.values() if spec.config), "")
+    if not reader:
+        raise UsageError(f"No installed plugin reads upstream configuration files such as {path}.")
+    document = resolve(reader)(path)
+    for method in catalogue().methods.values():
+        found: tuple[str, Mapping[str, Any]] | None = resolve(method.config)(document) if method.config else None
+        if found:
+            return found
+    raise UsageError(f"{path} describes no network of an installed method.")
+
+
+def _edge_options(edges: Sequence[ConverterSpec], values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The options of each edge; a value belongs to every edge that knows its name."""
+    classes: list[Any] = [resolve(edge.options) if edge.options else None for edge in edges]
+    known = set().union(*(describe(cls) for cls in classes if cls), describe(PortOptions))
+    for name in values:
+        if name not in known:
+            way = " -> ".join([edges[0].src, *(edge.dst for edge in edges)]) if edges else "this conversion"
+            listed = ", ".join(sorted(known))
+            raise UsageError(f"There is no option {name!r} for {way}.{suggestion(name, known)} Known: {listed}.")
+    return tuple(
+        make(cls, {name: value for name, value in values.items() if name in describe(cls)}) if cls else None
+        for cls in classes
+    )
+
+
+def _size(card: ModelCard, options: PortOptions) -> tuple[int, int]:
+    found = parse_sizes(options.size or card.preprocess.size)[0]
+    multiple = card.preprocess.multiple
+    if not found.letterbox:
+        if options.size and found.width:
+            raise UsageError(f"The size {options.size!r} is not understood: write WIDTHxHEIGHT, such as 640x480.")
+        width, height = (-(-side // multiple) * multiple for side in DEFAULT_SIZE)
+        return width, height
+    if found.width % multiple or found.height % multiple:
+        raise UsageError(f"{card.id} takes sizes in multiples of {multiple} pixels, not {options.size}.")
+    return found.width, found.height
+
+
+def _dynamic(card: ModelCard, options: PortOptions) -> frozenset[str]:
+    asked = set(options.dynamic)
+    if asked == {"auto"}:
+        return frozenset(("batch",) if card.preprocess.crop.kind else ("batch", "height", "width"))
+    if asked & {"auto", "none"} and len(asked) > 1:
+        raise UsageError("dynamic is auto, none, or some of batch, height and width.")
+    return frozenset(asked - {"none"})
