@@ -50,8 +50,8 @@ class ShardReader(SequentialReader):
 
 def read_sample(group: Group, where: str) -> Sample | Broken:
     """The sample that the members of a group make up. Members that are not understood go to ``extra`` as bytes, under
-    their suffix."""
-    key = group.key.decode("utf-8", "surrogateescape")
+    their suffix. Damage has no name, and is called after its place."""
+    key = group.key.decode("utf-8", "surrogateescape") or f"member-at-{group.offset}"
     parts = group.parts
     if group.why:
         return Broken(key, group.why, where, group.offset, next(iter(parts.values()), b""))

@@ -39,8 +39,8 @@ def _judge(found: list[Group]) -> tuple[float, str]:
     said = [group for group in found if group.parts.keys() & {LABEL, DOCUMENT}]
     if pictured and len(said) * 2 >= len(found):
         return 0.95, "is a tar of images with .cls or .json members of the same names"
-    if said and len(said) == len(found):
-        return 0.7, "is a tar of .cls or .json members without images"
+    if found and all(DOCUMENT in group.parts for group in found):
+        return 0.7, "is a tar of .json members without images"
     if pictured:
         return 0.55, "is a tar of images, without .cls or .json members"
     return 0.0, "is no tar with images"

@@ -286,6 +286,8 @@ def test_how_sure_the_sniffer_is(tmp_path: Path, fixtures: Path) -> None:
     (tmp_path / "no.tar").write_bytes(b"no tar" * 200)
     assert sniff(ours)[0] == sniff(ours / "data-000000.tar")[0] == 0.95
     assert 0.5 < sniff(photographs)[0] < 0.7
+    assert sniff(archive(tmp_path / "d.tar", {"a.json": b"{}", "b.json": b"{}"}))[0] == 0.7
+    assert sniff(archive(tmp_path / "c.tar", {"a.cls": b"1", "b.cls": b"1"}))[0] == 0  # of what, is not there
     assert sniff(texts)[0] == sniff(tmp_path / "no.tar")[0] == sniff(tmp_path / "none")[0] == 0
     assert sniff(fixtures / "written_by_originals" / "im2rec.rec")[0] == sniff(fixtures)[0] == 0
 
@@ -336,6 +338,12 @@ def test_a_damaged_header_costs_the_samples_on_both_sides(small: Path) -> None:
         assert isinstance(broken, Broken) and "checksum" in broken.why and f"byte {third}" in broken.why
     for number, unit in enumerate(ShardReader(small).units(1)):
         assert list(ShardReader(small).read(unit)) == [found[number]]
+
+
+def test_damage_without_a_name_is_called_after_its_place(small: Path) -> None:
+    small.write_bytes(b"no tar" * 200)
+    [broken] = read(small)
+    assert isinstance(broken, Broken) and broken.key == "member-at-0"
 
 
 def test_an_end_mark_may_be_short(small: Path) -> None:

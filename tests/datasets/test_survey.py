@@ -64,6 +64,12 @@ def test_images_that_cannot_be_used_are_broken_samples_and_counted_nowhere_else(
     assert "3 bytes of pixels are not 2 x 1 x 3" in reasons["raw"]
 
 
+def test_a_broken_sample_always_has_a_key_and_a_reason() -> None:
+    found = Survey()
+    found.add(Broken("", "it has no name"))
+    assert found.to_dict()["broken"]["first"] == [{"key": "", "why": "it has no name"}]
+
+
 def test_only_decoding_finds_damage_inside_pixels(fixtures: Path) -> None:
     data = bytearray((fixtures / "images" / "insightface_t1.jpg").read_bytes())
     header = data.find(b"\xff\xc0")

@@ -66,8 +66,9 @@ class Survey:
                 sample = Broken(sample.key, str(error))
         self.broken_count += 1
         if len(self.broken) < SHOWN:
-            told = {"key": sample.key, "why": sample.why, "where": sample.where, "offset": sample.offset}
-            self.broken.append({name: value for name, value in told.items() if value not in ("", -1)})
+            place = {"where": sample.where, "offset": sample.offset}
+            told = {name: value for name, value in place.items() if value not in ("", -1)}
+            self.broken.append({"key": sample.key, "why": sample.why, **told})
 
     def _look(self, sample: Sample) -> None:
         self.pictures.add(sample.image, self.samples - 1, self.decode)  # first: of a broken sample nothing is counted
