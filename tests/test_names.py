@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoo import names
 from zoo.names import flat, nested, relative, single
 
 ODD = ["", ".", "..", ".hidden", "a/b", "a\\b", "con", "CON.txt", "nul", "lpt1", "a:b", "a?b", "a ", "a.", "\0"]
@@ -63,3 +64,13 @@ def test_a_relative_path_has_neither_empty_parts_nor_such_that_lead_upwards(text
         )
         or path == "unnamed"
     )
+
+
+@given(
+    text=st.text("aAßSsÉé\u0301\u017fK\u212a~_:", max_size=6),
+    other=st.text("aAßSsÉé\u0301\u017fK\u212a~_:", max_size=6),
+)
+def test_names_apart_are_apart_on_disks_that_take_no_notice_of_case(text: str, other: str) -> None:
+    assert names.original(names.apart(text)) in (text, names.single(text))
+    if text != other:
+        assert names.folded(names.apart(text)) != names.folded(names.apart(other))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 
 
 def relative(text: str) -> str:
@@ -43,7 +44,31 @@ def single(text: str) -> str:
     name = name.encode()[:_LONGEST].decode(errors="ignore")
     if name and name == text and not _HASHED.search(name):
         return name
-    return f"{name}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+    return f"{name}~{_hash(text)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def folded(text: str) -> str:
+    """What two names have in common that are one on some disks: those of macOS and Windows take no notice of case, and
+    macOS none of how letters with accents are put together."""
+    return text if text.isascii() and text.islower() else unicodedata.normalize("NFC", text).casefold()
+
+
+def apart(text: str) -> str:
+    """`text` as the name of one file or folder, as `single`, that no other text gets on any disk: one that is not as
+    `folded` leaves it has the hash of `text` behind it."""
+    name = single(text)
+    return name if name == folded(name) or name != text else f"{name}~{_hash(text)}"
+
+
+def original(name: str) -> str:
+    """The text to which only a hash was appended to make `name` of it; `name` itself when that is not how it came
+    about."""
+    text, _, digits = name.rpartition("~")
+    return text if text and _HASHED.search(name) and digits == _hash(text) else name
 
 
 def flat(key: str) -> str:

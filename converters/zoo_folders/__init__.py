@@ -54,7 +54,7 @@ def zoo_formats() -> Iterator[FormatSpec]:
         writer="zoo_folders.facesynthetics:FaceSyntheticsWriter",
         read_options="zoo_folders.options:FaceSyntheticsReadOptions",
         write_options="zoo_folders.options:FaceSyntheticsWriteOptions",
-        holds=("landmarks", "keys", "images"),
+        holds=("landmarks", "masks", "keys", "images"),
         folder=True,
     )
     yield FormatSpec(

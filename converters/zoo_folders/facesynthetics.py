@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from zoo.datasets.cropping import crop
 from zoo.datasets.folders import FileError, FolderReader, is_image, read_image, read_optional
 from zoo.datasets.folderwriters import FolderWriter, stored
 from zoo.datasets.formats import About
-from zoo.datasets.sample import Annotation, Sample
+from zoo.datasets.sample import Annotation, EncodedImage, Sample
 from zoo.datasets.tables import lines, noted, one_face, table
-from zoo.errors import InputError
+from zoo.errors import InputError, UsageError
 from zoo_folders.options import FaceSyntheticsReadOptions, FaceSyntheticsWriteOptions
 
 COUNTS = (68, 70)
@@ -24,15 +25,22 @@ WINDOW = 256
 
 _FRAME = 512
 _NO_FACE = (128, 128)
-IMAGES, POINTS, CORNERS = "img", "ldmks", "bbox_leftcorner_coord"
+IMAGES, POINTS, CORNERS, MASKS = "img", "ldmks", "bbox_leftcorner_coord", "seg"
+"""The folders of the sorted layout; masks, of which the project that has this layout makes no use, get one more."""
+
+MASK = "mask"
+"""The key of `Sample.extra` for the segmentation mask, an `EncodedImage` of grey levels: 0 to 18, 255 for ignored."""
+
 _LDMKS, _SEG, _CORNER = "_ldmks.txt", "_seg.png", "_bbox.txt"
 
 
 class FaceSyntheticsReader(FolderReader):
-    """Reads frames with their points, in one folder or in ``img`` and ``ldmks``, joined by name. Segmentation masks are
-    left alone. ``extra["corner"]`` is the top-left corner [x, y] of the 256-pixel window, where a file has it."""
+    """Reads frames with their points, in one folder or in ``img`` and ``ldmks``, joined by name. Where files have them,
+    ``extra["mask"]`` is the segmentation mask as it is, and ``extra["corner"]`` the top-left corner [x, y] of the
+    256-pixel window."""
 
     beside = (_LDMKS,)
+    further = (_SEG,)
 
     def __init__(self, path: Path, options: FaceSyntheticsReadOptions | None = None) -> None:
         super().__init__(path, options or FaceSyntheticsReadOptions())
@@ -43,9 +51,10 @@ class FaceSyntheticsReader(FolderReader):
 
     def about(self) -> About:
         """Counted by listing the folder."""
-        count, _ = self.survey()
+        count, found = self.survey()
         layout = f"{IMAGES}, {POINTS}" if self._sorted else "flat"
-        return About("landmarks", count, frozenset({"landmarks", "keys", "images"}), facts={"layout": layout})
+        holds = {"landmarks", "keys", "images"} | ({"masks"} if _SEG in found and self.options.masks else set())
+        return About("landmarks", count, frozenset(holds), facts={"layout": layout})
 
     def takes(self, path: str) -> bool:
         """Images that are no masks; in the sorted layout only those in its folder of images."""
@@ -72,7 +81,14 @@ class FaceSyntheticsReader(FolderReader):
         if self.options.points == "68":
             points = points[:68]
         image = read_image(self.path / path)
-        return Sample(key, image, faces=Annotation(landmarks=points[None]), extra=self._corner(stem))
+        extra = self._mask(stem) | self._corner(stem)
+        return Sample(key, image, faces=Annotation(landmarks=points[None]), extra=extra)
+
+    def _mask(self, stem: str) -> dict[str, EncodedImage]:
+        places = (f"{MASKS}/{stem}{_SEG}", f"{IMAGES}/{stem}{_SEG}") if self._sorted else (f"{stem}{_SEG}",)
+        found = (self.path / place for place in places if self.options.masks and os.path.lexists(self.path / place))
+        mask = next(found, None)
+        return {} if mask is None else {MASK: read_image(mask)}
 
     def _corner(self, stem: str) -> dict[str, list[float]]:
         where = f"{CORNERS}/{stem}{_CORNER}"
@@ -86,7 +102,8 @@ class FaceSyntheticsReader(FolderReader):
 
 
 class FaceSyntheticsWriter(FolderWriter):
-    """Writes PNG frames with their points; images in other formats are encoded anew."""
+    """Writes PNG frames with their points and, where the source has them, masks and corners; images in other formats
+    are encoded anew. Raises `UsageError` for faces that are to be cut out of frames with masks."""
 
     needs = frozenset({"images", "landmarks"})
 
@@ -94,16 +111,21 @@ class FaceSyntheticsWriter(FolderWriter):
         self, work: Path, options: FaceSyntheticsWriteOptions | None = None, about: About | None = None
     ) -> None:
         super().__init__(work, options or FaceSyntheticsWriteOptions(), about)
+        if about is not None and "masks" in about.holds and self.options.crop != "none":
+            raise UsageError("Masks are not cut out with the faces: masks=false leaves them out, crop=none keeps them.")
 
     def files(self, sample: Sample, number: int) -> list[tuple[str, bytes]]:
-        """The frame, its points, and the corner of its window. Raises `InputError` for other than one face of 68 or 70
-        points."""
+        """The frame, its points, its mask, and the corner of its window. Raises `InputError` for other than one face of
+        68 or 70 points."""
         sample = crop(sample, self.options)
         points = one_face(sample, COUNTS)
         data, suffix = stored(sample.image, sample.key, ".png")
         name = self.name(sample, number)
-        image_folder, point_folder = (f"{IMAGES}/", f"{POINTS}/") if self.options.layout == "folders" else ("", "")
-        files = [(f"{image_folder}{name}{suffix}", data), (f"{point_folder}{name}{_LDMKS}", lines(points))]
+        sorted_in = (f"{folder}/" if self.options.layout == "folders" else "" for folder in (IMAGES, POINTS, MASKS))
+        images, texts, masks = sorted_in
+        files = [(f"{images}{name}{suffix}", data), (f"{texts}{name}{_LDMKS}", lines(points))]
+        if isinstance(mask := sample.extra.get(MASK), EncodedImage):
+            files.append((f"{masks}{name}{_SEG}", stored(mask, f"the mask of {sample.key}", ".png")[0]))
         corner = self._corner(sample)
         if corner is not None:
             files.append((f"{CORNERS}/{name}{_CORNER}", corner))

@@ -15,8 +15,8 @@ from zoo_folders.options import IdentityReadOptions, IdentityWriteOptions
 
 
 class IdentityReader(FolderReader):
-    """Reads one folder a person: the identity is the name of the topmost folder in which an image lies. An image that
-    lies in none is broken."""
+    """Reads one folder a person: the identity is the name of the topmost folder in which an image lies, without the
+    hash by which the writer tells names apart that differ in case. An image that lies in none is broken."""
 
     def __init__(self, path: Path, options: IdentityReadOptions | None = None) -> None:
         super().__init__(path, options or IdentityReadOptions())
@@ -28,18 +28,24 @@ class IdentityReader(FolderReader):
         outside = 0
         for path in walk(str(self.path), ordered=False):
             if is_image(path):
-                person, slash, _ = path.partition("/")
+                folder, slash, _ = path.partition("/")
                 outside += not slash
                 if slash:
-                    people[person] = people.get(person, 0) + 1
+                    people[folder] = people.get(folder, 0) + 1
         numbered = self.options.identities == "numbers"
         facts: dict[str, Any] = {"people": len(people), "images outside a person's folder": outside}
-        classes = () if numbered else tuple(sorted(people))
+        classes = () if numbered else tuple(sorted({names.original(folder) for folder in people}))
         return About("identities", sum(people.values()) + outside, frozenset(_HOLDS), classes, facts)
+
+    def key_of(self, path: str) -> str:
+        """The path with the person's name as it was."""
+        folder, slash, rest = path.partition("/")
+        return f"{names.original(folder)}/{rest}" if slash else path
 
     def load(self, key: str, path: str) -> Sample:
         """An image and whose it is."""
-        person, slash, _ = path.partition("/")
+        folder, slash, _ = path.partition("/")
+        person = names.original(folder)
         if not slash:
             raise FileError(f"{path} lies in no person's folder.", path)
         if self.options.identities == "numbers" and not (person.isascii() and person.isdecimal()):
@@ -52,7 +58,11 @@ _HOLDS = ("identity", "keys", "images")
 
 
 class IdentityWriter(FolderWriter):
-    """Writes one folder a person, the images' bytes as they are."""
+    """Writes one folder a person, the images' bytes as they are.
+
+    Names that differ only in case, or in how accents are put together, would be one folder on some disks. So names at
+    risk have a hash behind them until all are there; then the first of each kind loses it.
+    """
 
     needs = frozenset({"identity", "images"})
 
@@ -69,4 +79,15 @@ class IdentityWriter(FolderWriter):
             person = person.zfill(self.options.digits)
         by_number = self.options.names == "number"
         name = f"{number:06d}" if by_number else names.flat(sample.key.removeprefix(f"{person}/"))
-        return [(f"{names.single(person)}/{name}{suffix}", data)]
+        return [(f"{names.apart(person)}/{name}{suffix}", data)]
+
+    def finish(self) -> None:
+        """Give the folders their names; this can be done again."""
+        alike: dict[str, list[str]] = {}
+        for path in self.out.iterdir() if self.out.is_dir() else ():
+            alike.setdefault(names.folded(names.original(path.name)), []).append(path.name)
+        for folders in alike.values():
+            first = min(folders, key=lambda name: (names.original(name) != name, name))
+            if first != names.original(first):
+                (self.out / first).rename(self.out / names.original(first))
+        super().finish()

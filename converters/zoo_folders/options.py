@@ -42,6 +42,7 @@ class FaceSyntheticsReadOptions:
     """Reading FaceSynthetics."""
 
     points: Literal["all", "68"] = option("all", "Take all points of a file, or the first 68 of 70 (without pupils).")
+    masks: bool = option(True, "Read the segmentation masks, NAME_seg.png, where there are such.")
 
 
 @dataclass(frozen=True)

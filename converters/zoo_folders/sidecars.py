@@ -18,24 +18,25 @@ from zoo.types import Floats
 from zoo_folders.options import SidecarOptions
 
 POINTS = 68
-BOXES, LANDMARKS = "_bbox.txt", "_ldmks.txt"
+BOXES, LANDMARKS, MASKS = "_bbox.txt", "_ldmks.txt", "_seg.png"
 
 
 class SidecarReader(FolderReader):
     """Reads images with their boxes and landmarks. An image with neither file has no annotation."""
 
     beside = (BOXES, LANDMARKS)
+    further = (MASKS,)
 
     def about(self) -> About:
         """Counted by listing the folder."""
         count, found = self.survey()
-        holds = {"keys", "images"} | ({"boxes"} if BOXES in found else set())
-        kind = "landmarks" if LANDMARKS in found else "detection"
-        return About(kind, count, frozenset(holds | ({kind} & {"landmarks"})))
+        named = {BOXES: "boxes", LANDMARKS: "landmarks", MASKS: "masks"}
+        holds = {"keys", "images"} | {named[ending] for ending in found}
+        return About("landmarks" if "landmarks" in holds else "detection", count, frozenset(holds))
 
     def takes(self, path: str) -> bool:
-        """Every image but the masks of FaceSynthetics."""
-        return is_image(path) and not path.endswith("_seg.png")
+        """Every image but the masks of FaceSynthetics, which are left alone."""
+        return is_image(path) and not path.endswith(MASKS)
 
     def load(self, key: str, path: str) -> Sample:
         """An image and its faces: a box a line, and 68 lines of landmarks a face."""

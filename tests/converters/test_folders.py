@@ -31,10 +31,12 @@ from zoo_folders.sidecars import SidecarReader, SidecarWriter
 from tests.converters.driving import contents, mutations, write, write_with_kills
 from tests.converters.pictures import picture, read_all
 from tests.converters.samples import assert_same, random_sample
+from zoo import names
+from zoo.conversion.plan import make_plan, require_possible
 from zoo.datasets.formats import About, Writer
 from zoo.datasets.recognise import recognise
 from zoo.datasets.sample import RAW, Annotation, Broken, EncodedImage, Sample
-from zoo.errors import InputError, ZooError
+from zoo.errors import InputError, UsageError, ZooError
 
 UNCUT = PatchOptions(crop="none")
 FORMATS: dict[str, tuple[Any, Any, Any]] = {
@@ -124,6 +126,37 @@ def test_identities_that_are_numbers(tmp_path: Path) -> None:
     assert "not called by a number" in broken[0].why
 
 
+def test_people_whose_names_differ_in_case_are_apart_on_every_disk(tmp_path: Path) -> None:
+    people = ["Ann", "ANN", "ann", "Bob", "BOB", "Zo\u00e9", "Zoe\u0301", "Straße", "STRASSE", "Dan", "con", "A:b"]
+    people += ["a:b"]
+    samples = [Sample(f"{who}/{number}", picture(8, 8, number), identity=who) for number, who in enumerate(people)]
+    while_writing = IdentityWriter(tmp_path / "x")
+    folders = {while_writing.files(sample, 0)[0][0].partition("/")[0] for sample in samples}
+    assert len({names.folded(folder) for folder in folders}) == len(people)
+    made = write_with_kills(IdentityWriter, tmp_path / "w", samples, 2)
+    found = sorted(path.name for path in made.iterdir())
+    assert {"ann", "BOB", "Dan", "STRASSE"} <= set(found)
+    assert len({names.folded(name) for name in found}) == len(people)
+    reader = IdentityReader(made)
+    read = {str(one.identity): one for one in read_all(reader)}
+    kept = [who for who in people if who not in ("con", "A:b", "a:b")]
+    assert set(kept) < set(read) == set(reader.about().classes)
+    assert [read[who].key for who in kept] == [sample.key for sample in samples if sample.identity in kept]
+    assert contents(write(IdentityWriter, tmp_path / "again", list(read.values()), 3)) == contents(made)
+
+
+def test_folders_are_named_again_after_a_kill_while_they_were(tmp_path: Path) -> None:
+    samples = [Sample(f"{who}/1", picture(8, 8), identity=who) for who in ("Ann", "ANN", "Cy")]
+    made = write(IdentityWriter, tmp_path, samples)
+    wanted = contents(made)
+    (made / "Cy").rename(made / names.apart("Cy"))
+    (made / "ANN").rename(made / names.apart("ANN"))
+    writer = IdentityWriter(tmp_path)
+    writer.restore({"files": 3})
+    writer.finish()
+    assert contents(made) == wanted
+
+
 def test_names_of_strangers_stay_in_the_folder_and_apart(tmp_path: Path) -> None:
     image = picture(8, 8)
     identities = ["../../evil", "a:b", "a?b", "con", "", "/etc", ".hid", "x\0y"]
@@ -180,7 +213,7 @@ def test_the_lambda_layout_by_hand(tmp_path: Path) -> None:
     reader = SidecarReader(tmp_path)
     assert reader.about() == About("landmarks", 2, frozenset({"boxes", "landmarks", "keys", "images"}))
     first, second = read_all(reader)
-    assert first.faces is not None
+    assert first.faces is not None and first.faces.boxes is not None
     assert second.faces is None
     assert np.array_equal(first.faces.boxes, [[85, 85, 426, 426]])
     assert np.array_equal(landmarks(first)[0, 67], [100.5, 67.25])
@@ -234,13 +267,50 @@ def test_facesynthetics_is_joined_by_name(tmp_path: Path, layout: str, count: in
         assert sample.image and sample.image.data == picture(16, 16, int(sample.key), ".png").data
         assert landmarks(sample).shape == (1, count, 2)
         assert landmarks(sample)[0, 67].tolist() == [int(sample.key) + 0.5, 67]
+        assert sample.extra.pop("mask") == picture(16, 16, 0, ".png")
         assert sample.extra == {"corner": [int(sample.key), -int(sample.key)]}
-    (first, *_) = read_all(FaceSyntheticsReader(tmp_path / "set", FaceSyntheticsReadOptions(points="68")))
+    (first, *_) = read_all(FaceSyntheticsReader(tmp_path / "set", FaceSyntheticsReadOptions(points="68", masks=False)))
+    assert "mask" not in first.extra
     assert landmarks(first).shape == (1, 68, 2)
     options = FaceSyntheticsWriteOptions(layout=layout)  # type: ignore[arg-type]
     write_all(FaceSyntheticsWriter(tmp_path / "w", options), samples)
     without_masks = {name: data for name, data in contents(tmp_path / "set").items() if "_seg" not in name}
     assert contents(tmp_path / "w" / "out") == without_masks
+
+
+@pytest.mark.parametrize("layout", ["flat", "folders"])
+@pytest.mark.parametrize("wanted", ["flat", "folders"])
+def test_masks_are_passed_through(tmp_path: Path, layout: str, wanted: str) -> None:
+    synthetics(tmp_path / "set", layout)
+    reader = FaceSyntheticsReader(tmp_path / "set")
+    assert "masks" in reader.about().holds
+    write_all(FaceSyntheticsWriter(tmp_path, FaceSyntheticsWriteOptions(layout=wanted), reader.about()), [*reader])  # type: ignore[arg-type]
+    folder = {"flat": "", "folders": "seg/"}[wanted]
+    mask = picture(16, 16, 0, ".png").data
+    assert {name: data for name, data in contents(tmp_path / "out").items() if "_seg" in name} == {
+        f"{folder}{index}_seg.png": mask for index in (3, 20, 100)
+    }
+    again = FaceSyntheticsReader(tmp_path / "out")
+    assert again.about() == replace(reader.about(), facts=again.about().facts)
+    assert [sample.extra["mask"].data for sample in read_all(again)] == [mask] * 3
+    (tmp_path / "out" / f"{folder}20_seg.png").write_bytes(b"no image")
+    assert [type(found) for found in again].count(Broken) == 1
+
+
+def test_a_loss_of_masks_is_named_and_avoidable(tmp_path: Path) -> None:
+    synthetics(tmp_path / "set", "flat")
+    plan = make_plan(tmp_path / "set", tmp_path / "out", {}, target_format="pts")
+    assert plan.lost == ("masks",)
+    with pytest.raises(UsageError, match=r"pts cannot hold segmentation masks of .*--allow-loss"):
+        require_possible(plan)
+    assert make_plan(tmp_path / "set", tmp_path / "out", {"masks": "false"}, target_format="pts").lost == ()
+    assert make_plan(tmp_path / "set", tmp_path / "out", {}, target_format="facesynthetics").lost == ()
+    assert "masks" in SidecarReader(tmp_path / "set").about().holds
+    crop = {"crop": "affine"}
+    assert make_plan(tmp_path / "set", tmp_path / "out", crop, target_format="facesynthetics").obstacle.startswith(
+        "Masks are not cut out with the faces: masks=false leaves them out"
+    )
+    assert not make_plan(tmp_path / "set", tmp_path / "out", {**crop, "masks": "no"}, "", "facesynthetics").obstacle
 
 
 def test_the_genuine_frame(fixtures: Path, tmp_path: Path) -> None:

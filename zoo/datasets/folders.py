@@ -151,6 +151,9 @@ class FolderReader(Reader):
     beside: ClassVar[tuple[str, ...]] = ()
     """How the names of annotation files end, after the stem of their image."""
 
+    further: ClassVar[tuple[str, ...]] = ()
+    """How the names of files end that an image may have besides."""
+
     def entries(self) -> Iterator[tuple[str, str]]:
         """(key, path) of every sample, in order. An annotation file without its image is one, too."""
         keys, root = Keys(), str(self.path)
@@ -209,12 +212,14 @@ class FolderReader(Reader):
         return self.good(next(iter(self.read(Unit(index, index + 1, [self._all[index]])))))
 
     def survey(self) -> tuple[int, frozenset[str]]:
-        """How many samples there are, and which of the endings `beside` occur: by listing, without reading."""
+        """How many samples there are, and which of the endings `beside` and `further` occur: by listing, without
+        reading."""
         count, found = 0, set()
         for path in walk(str(self.path), ordered=False):
-            ending = next((ending for ending in self.beside if path.endswith(ending)), "")
+            ending = next((ending for ending in (*self.beside, *self.further) if path.endswith(ending)), "")
             found.add(ending)
-            count += self.takes(path) or bool(ending and not self.image_of(path.removesuffix(ending)))
+            alone = ending in self.beside and not self.image_of(path.removesuffix(ending))
+            count += alone or self.takes(path)
         return count, frozenset(found - {""})
 
 
