@@ -16,8 +16,10 @@ from zoo.errors import FAILED, ZooError, suggestion
 
 COMMANDS = {
     "run": ("zoo.cli.run:run", "Run a task of a plugin: zoo run yunet infer photo.jpg"),
-    "convert": ("zoo.cli.convert:convert", "Convert a data set to another format."),
-    "inspect": ("zoo.cli.inspect:inspect", "Say what a data set is and what is in it."),
+    "convert": ("zoo.cli.convert:convert", "Convert a data set or a model to another format."),
+    "inspect": ("zoo.cli.inspect:inspect", "Say what a data set or a model is and what is in it."),
+    "verify": ("zoo.cli.models:verify", "Check an output against its receipt, byte for byte and as a model."),
+    "explain": ("zoo.cli.models:explain", "Tell where an output comes from."),
     "list": ("zoo.cli.catalogue:list_", "List models, plugins, runtimes, formats and more."),
     "info": ("zoo.cli.catalogue:info", "Tell everything about a model or a plugin."),
     "search": ("zoo.cli.catalogue:search", "Find models by words in their cards."),

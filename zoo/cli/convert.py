@@ -1,8 +1,10 @@
-"""``zoo convert``: a data set from one format to another."""
+"""``zoo convert``: a data set or a model from one format to another."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,29 @@ from zoo.cli.inspect import held, said
 from zoo.cli.output import Bar, installed, print_json
 from zoo.conversion.options import ConvertOptions
 from zoo.errors import DONE, UsageError
+from zoo.models.options import PortOptions
 from zoo.options import describe
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A conversion as it was typed."""
+
+    source: Path
+    target: Path
+    source_format: str
+    target_format: str
+    via: tuple[str, ...]
+    values: Mapping[str, Any]
+    only_plan: bool
+    as_json: bool
+
+
 def _convert(**parameters: Any) -> int:
-    """Convert the data set SRC to DST. Images are passed through as they are unless the target needs pixels. The
-    formats are recognised, or said with --from and --to; zoo list formats shows them and their options are words like
-    key=value."""
-    from zoo.conversion.engine import convert as run
-    from zoo.conversion.plan import make_plan
+    """Convert the data set or model SRC to DST. The formats are recognised, or said with --from and --to; zoo list
+    formats shows them, and their options are words like key=value. Images are passed through as they are unless the
+    target needs pixels. A model is compared with the original at every step, and kept only if it is the same."""
+    from zoo.inference.artifacts import is_a_model
 
     installed()
     words, values = divide(parameters.pop("words"))
@@ -29,20 +45,52 @@ def _convert(**parameters: Any) -> int:
         raise click.UsageError(
             f"There is one source and one target; {words[0]!r} is too much. Names with braces belong in quotes."
         )
-    source, target = Path(parameters.pop("source")), Path(parameters.pop("target"))
-    source_format, target_format = parameters.pop("source_format"), parameters.pop("target_format")
-    only_plan, as_json = parameters.pop("plan"), parameters.pop("as_json")
-    flags = {name: value for name, value in parameters.items() if value is not None}
-    plan = make_plan(source, target, {**flags, **values}, source_format, target_format)
-    if only_plan:
-        _print_plan(plan.describe(), as_json)
+    own = ("source", "target", "source_format", "target_format", "via", "plan", "as_json")
+    flags = {name: value for name, value in parameters.items() if value is not None and name not in own}
+    asked = _Asked(
+        Path(parameters["source"]),
+        Path(parameters["target"]),
+        parameters["source_format"],
+        parameters["target_format"],
+        tuple(name for name in parameters["via"].split(",") if name),
+        {**flags, **values},
+        parameters["plan"],
+        parameters["as_json"],
+    )
+    return _port(asked) if is_a_model(asked.source, asked.source_format) else _convert_data(asked)
+
+
+def _convert_data(asked: _Asked) -> int:
+    """Convert a data set."""
+    from zoo.conversion.engine import convert as run
+    from zoo.conversion.plan import make_plan
+
+    if asked.via:
+        raise click.UsageError("--via is for models: data sets go straight from one format to another.")
+    plan = make_plan(asked.source, asked.target, asked.values, asked.source_format, asked.target_format)
+    if asked.only_plan:
+        _print_plan(plan.describe(), asked.as_json)
         if plan.obstacle:
             raise UsageError(plan.obstacle)
         return DONE
     with contextlib.closing(Bar()) as bar:
         done = run(plan, bar)
-    _report(done, as_json)
+    _report(done, asked.as_json)
     return done.exit_code
+
+
+def _port(asked: _Asked) -> int:
+    """Convert a model."""
+    from zoo.cli import models
+    from zoo.models.plan import make_plan
+
+    values = dict(asked.values)
+    allow_loss = str(values.pop("allow_loss", "false")).lower() in ("true", "yes", "1")
+    plan = make_plan(asked.source, asked.target, values, asked.source_format, asked.target_format, asked.via)
+    if asked.only_plan:
+        models.print_plan(plan, asked.as_json)
+        return DONE
+    return models.convert(plan, allow_loss, asked.as_json)
 
 
 def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
@@ -89,8 +137,9 @@ convert = click.Command(
         click.Argument(["words"], nargs=-1, metavar="[KEY=VALUE]..."),
         click.Option(["--from", "source_format"], default="", metavar="FORMAT", help="Format of the source."),
         click.Option(["--to", "target_format"], default="", metavar="FORMAT", help="Format of the target."),
+        click.Option(["--via"], default="", metavar="FORMATS", help="Formats that a model passes through."),
         click.Option(["--plan"], is_flag=True, help="Only say what would be done and lost."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
-        *(flag(option) for option in describe(ConvertOptions).values()),
+        *(flag(option) for option in {**describe(PortOptions), **describe(ConvertOptions)}.values()),
     ],
 )

@@ -76,11 +76,13 @@ def model_formats() -> list[FormatSpec]:
     return [spec for spec in catalogue().formats.values() if "model" in spec.kinds]
 
 
-def looks_like_a_model(path: Path) -> bool:
-    """Whether the path is surest of being a model, not a data set."""
-    asked = ranked(path, catalogue().formats)
-    best = next((found for found in asked if found.confidence >= SURE), None)
-    return best is not None and "model" in catalogue().formats[best.format].kinds
+def is_a_model(path: Path, format: str = "") -> bool:
+    """Whether `path` is surest of being a model, not a data set; `format` names what it is."""
+    formats = catalogue().formats
+    if format:
+        return "model" in formats[format].kinds
+    best = next((found for found in ranked(path, formats) if found.confidence >= SURE), None)
+    return best is not None and "model" in formats[best.format].kinds
 
 
 def _format(path: Path, name: str) -> FormatSpec:
