@@ -44,6 +44,14 @@ INFER = TaskSpec(
 )
 
 
+EXPORT = TaskSpec(
+    run="zoo.models.task:export",
+    options="zoo.models.options:ExportOptions",
+    summary="Write the model in other formats, each shown to be the same model.",
+    example="format=onnx,tflite --out exported",
+)
+
+
 @dataclass(frozen=True)
 class MethodSpec:
     """A method: the family of models that one plugin brings.
@@ -66,7 +74,7 @@ class MethodSpec:
     load: str
     default: str
     options: str = "zoo.inference.options:DetectorOptions"
-    tasks: Mapping[str, TaskSpec] = field(default_factory=lambda: {"infer": INFER})
+    tasks: Mapping[str, TaskSpec] = field(default_factory=lambda: {"infer": INFER, "export": EXPORT})
     architectures: tuple[str, ...] = ()
     network: str = ""
     recognise: str = ""

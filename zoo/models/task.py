@@ -1,0 +1,91 @@
+"""The task ``export``: a model of the zoo, or one's own weights, as files of other formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UsageError, WeightsError
+from zoo.inference.artifacts import Artifact, identify
+from zoo.models import plan as planning
+from zoo.models.convert import Ported, convert
+from zoo.models.options import ExportOptions, PortOptions, ProofOptions
+from zoo.models.route import reachable
+from zoo.options import describe
+from zoo.plugins import catalogue
+from zoo.requests import TaskRequest, TaskResult
+from zoo.runtimes import usable
+from zoo.specs import ModelCard, WeightFile
+from zoo.weights import WeightStore
+
+
+def export(request: TaskRequest) -> TaskResult:
+    """Write the model of the request in each of the formats that its options name (`ExportOptions`) into its output
+    folder, each compared with the original and with a receipt beside it.
+
+    Raises as `zoo.models.convert.convert`, `UsageError` for inputs, which an export has none of, and for no folder.
+    """
+    if request.inputs:
+        raise UsageError(f"An export takes no inputs; weights of your own are said with --weights {request.inputs[0]}.")
+    if request.out is None:
+        raise UsageError("Say with --out in which folder the exported model is to be written.")
+    options: ExportOptions = request.options
+    formats = dict.fromkeys(options.format)
+    source = original(request.card, request.settings, next(iter(formats)), WeightStore(say=request.progress.note))
+    plans = [_plan(source, request, name, options) for name in formats]
+    for plan in plans:
+        plan.route.require_installed()
+    done = [convert(plan, request.progress, options.allow_loss) for plan in plans]
+    return TaskResult(
+        inputs=len(done),
+        done=len(done),
+        outputs=tuple(path for one in done for path in (one.target.path, one.receipt)),
+        summary={"model": request.card.id, "from": str(source.path), "exports": [_summary(one) for one in done]},
+    )
+
+
+def original(card: ModelCard, settings: Any, target: str, store: WeightStore) -> Artifact:
+    """What is exported: the file that the user brings, else the card's file that is nearest to how it was trained.
+
+    Raises `WeightsError` when there is none, and as `identify`.
+    """
+    brought = settings.get("weights") or (settings["model"] if Path(settings["model"]).exists() else "")
+    if brought and settings["model"] not in catalogue().cards:
+        return identify(Path(brought), card=settings.get("card", ""))
+    if brought:
+        return identify(Path(brought), card=card.id)
+    files = [file for file in card.weights if _leads(file, card, target)]
+    if not files:
+        raise WeightsError(
+            f"The card of {card.id} lists no file of which a {target} can be made; give one with --weights."
+        )
+    files.sort(key=lambda file: (not catalogue().formats.document(file.format)["tensors"], not usable(file.format)))
+    chosen = next((file for file in files if file.sha256 or store.find(file, card.id)), files[0])
+    path = store.path(chosen, card.id, card.licences)
+    return Artifact(path, chosen.format, card, "the card's own file")
+
+
+def _leads(file: WeightFile, card: ModelCard, target: str) -> bool:
+    known = file.format in catalogue().formats
+    return known and (file.format == target or target in reachable(file.format, card.method))
+
+
+def _plan(source: Artifact, request: TaskRequest, name: str, options: ExportOptions) -> planning.PortPlan:
+    spec = catalogue().formats[name]
+    suffix = spec.suffixes[0] if spec.suffixes else f".{name}"
+    target = Path(request.out or "") / f"{request.card.id}{suffix}"
+    if target.resolve() == source.path.resolve():
+        raise UsageError(f"The export would overwrite {source.path}; choose another folder with --out.")
+    proof = {name: getattr(options, name) for name in describe(ProofOptions)}
+    values = dict(part.split("=", 1) for part in options.convert if "=" in part)
+    asked = PortOptions(**proof, size=str(request.settings.get("size", "")))
+    return planning.plan_for(source, target, values, asked, name)
+
+
+def _summary(done: Ported) -> dict[str, Any]:
+    return {
+        "format": done.target.format,
+        "file": str(done.target.path),
+        "parity": [hop.parity.to_dict() for hop in done.hops],
+        "photos": [photo.to_dict() for photo in done.photos],
+    }
