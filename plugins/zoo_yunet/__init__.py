@@ -21,4 +21,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         default="yunet_n",
         options="zoo_yunet.options:YunetOptions",
         architectures=("yunet_n", "yunet_s"),
+        network="zoo_yunet.network:build",
+        recognise="zoo_yunet.config:recognise",
+        config="zoo_yunet.config:read",
     )

@@ -6,15 +6,15 @@ strings, bools and (nested) tuples, so that a departure from a named configurati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
-from zoo.errors import UsageError, suggestion
+from zoo.errors import ModelError, UsageError, suggestion
 from zoo.specs import from_json, to_json
 
 T = TypeVar("T")
 
-CHANNELS = 1 << 14
+CHANNELS = 4096
 """The most channels that a layer may have: more is a damaged or hostile file, as the widest here has 2048."""
 
 LAYERS = 512
@@ -60,6 +60,28 @@ def require_length(name: str, values: tuple[Any, ...], length: int) -> None:
     """Raise `ValueError` unless the `values` called `name` are `length`."""
     if len(values) != length:
         raise ValueError(f"{name} must be {length} numbers, not {len(values)}")
+
+
+def section(model: Mapping[str, Any], name: str, kinds: Collection[str]) -> Mapping[str, Any]:
+    """The part `name` of an upstream configuration's `model`, whose ``type`` is one of `kinds`.
+
+    Raises `ModelError` where it is absent or of another type.
+    """
+    part = model.get(name)
+    kind = part.get("type", "of no type") if isinstance(part, Mapping) else "missing"
+    if not isinstance(part, Mapping) or kind not in kinds:
+        raise ModelError(f"The configuration's {name} is {kind}; the zoo knows {', '.join(kinds)}.")
+    return part
+
+
+def require_settings(name: str, part: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise `ModelError` where the `part` called `name` of an upstream configuration says anything but `wanted`.
+
+    What it does not say at all fits.
+    """
+    for key, value in wanted.items():
+        if _tuples(part.get(key, value)) != _tuples(value):
+            raise ModelError(f"The configuration's {name} has {key} {part[key]!r}; the zoo's network has {value!r}.")
 
 
 def _differing(config: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
