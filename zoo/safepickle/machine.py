@@ -426,12 +426,12 @@ class Machine:
         if type(called) is not Global or called.name not in CALLS or type(arguments) is not tuple:
             raise Fault("it calls something that is no constructor of plain data")
         if arguments and type(arguments[0]) in _COPIED:
-            self._note_copy(len(arguments[0]))
+            self.note_copy(len(arguments[0]))
         made = CALLS[called.name](*arguments)
         self.unbuilt += type(made) is Unbuilt
         return made
 
-    def _note_copy(self, size: int) -> None:
+    def note_copy(self, size: int) -> None:
         """Note that a constructor copies `size` units. An honest file has each of its bytes copied once; one that has
         the same data copied over and over makes much out of little."""
         self.copied += size
