@@ -38,9 +38,9 @@ class InsightfaceWriter(RecordWriter):
         self._seen = bytearray()
         self._classes = 0
 
-    def number(self, sample: Sample) -> int:
+    def number(self, sample: Sample, names: Mapping[str, int]) -> int:
         """See `RecordWriter`. Raises `InputError` for a label that cannot be the number of a class."""
-        number = super().number(sample)
+        number = super().number(sample, names)
         if number is None or not 0 <= number <= EXACT:
             shown = sample.extra.get("label") if number is None else number
             raise InputError(
@@ -49,10 +49,13 @@ class InsightfaceWriter(RecordWriter):
         return number
 
     def append(self, number: int, facts: Mapping[str, Any]) -> None:
-        """See `Writer`. Raises `InputError` when an identity comes back, or there are too many images."""
+        """See `RecordWriter`. Raises `InputError` when there are too many images."""
         super().append(number, facts)
         self._require_exact(self.count)
-        for identity, length in facts["runs"]:
+
+    def take_runs(self, runs: list[list[Any]]) -> None:
+        """See `RecordWriter`. Raises `InputError` when an identity comes back."""
+        for identity, length in runs:
             self._classes = max(self._classes, identity + 1)
             if self._run and self._run[0] == identity:
                 self._run[1] += length

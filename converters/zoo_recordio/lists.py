@@ -109,6 +109,13 @@ def line(order: Order, labels: list[float], path: str) -> str:
     return f"{aligned}\t{path}\t{label}\n"
 
 
+def relabelled(line: bytes, order: Order, label: int) -> bytes:
+    """A line that `line` has made, without its end, with another label: the only one, or the first of several."""
+    columns, place = line.split(b"\t"), 0 if order == "im2rec" else 2
+    columns[place] = b"%d.000000" % label if order == "im2rec" else b"%d" % label
+    return b"\t".join(columns) + b"\n"
+
+
 def _columns(line: bytes) -> list[str]:
     return line.decode("utf-8", "replace").rstrip("\r").split("\t")
 

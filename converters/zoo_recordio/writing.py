@@ -13,6 +13,7 @@ from zoo.datasets.streams import Growing, part_path
 from zoo.errors import InputError
 from zoo_recordio.labels import SIZE, from_sample, pack_header
 from zoo_recordio.lists import Order, line
+from zoo_recordio.naming import Numbering, relabel, relabel_lines
 from zoo_recordio.options import Im2recOptions, InsightfaceOptions
 from zoo_recordio.records import CHUNK, LARGEST, pack
 
@@ -38,23 +39,29 @@ class RecordPart(Part):
         self._keys: dict[int, int] = {}
         self._fixed: list[int] = []
         self._runs: list[list[Any]] = []
+        self._names: dict[str, int] = {}
         self._bare = 0
 
     def write(self, sample: Sample) -> None:
         """See `Part`."""
-        identity = self._writer.number(sample)
+        identity = self._writer.number(sample, self._names)
+        named = isinstance(sample.identity, str) and not self._writer.listed
+        if self._runs and named != bool(self._names):
+            raise _mixed()
         label = from_sample(identity, sample.extra)
         key = self._writer.key(sample)
         own, fixed = self._id(sample, key)
         header = pack_header(label, own, sample.extra.get("id2", 0), sample.extra.get("own", 0.0))
         data, suffix = self._encoded(sample)
         record = pack(header + data)
-        if not fixed and int.from_bytes(record[4:8], "little") & LARGEST < SIZE:
+        if (named or not fixed) and int.from_bytes(record[4:8], "little") & LARGEST < SIZE:
             raise InputError(f"The label {label!r} looks like RecordIO's magic number and cannot be written.")
         if self._writer.order:
             self._lines.append(_line(self._writer.order, sample, label, suffix))
         self._records.write(record)
         self._bare += sample.image is not None and sample.image.format == RAW
+        if named:
+            self._names.setdefault(str(sample.identity), len(self._names))
         self._note(len(record), key, fixed, identity)
 
     def _encoded(self, sample: Sample) -> tuple[bytes, str]:
@@ -87,8 +94,8 @@ class RecordPart(Part):
             self._runs.append([identity, 1])
 
     def close(self) -> dict[str, Any]:
-        """The facts: the sizes of the records, the numbers of those whose key or id is given, and the runs of images
-        of one identity, as pairs of identity and length."""
+        """The facts: the sizes of the records, the numbers of those whose key or id is given, the runs of images of one
+        identity, as pairs of identity and length, and the names that are numbered in this part alone."""
         self._records.close()
         self._list.write_bytes("".join(self._lines).encode("utf-8", "replace"))
         keys = [[number, key] for number, key in self._keys.items()]
@@ -98,6 +105,7 @@ class RecordPart(Part):
             "keys": keys,
             "fixed": self._fixed,
             "runs": self._runs,
+            "names": list(self._names),
             "bare": self._bare,
         }
 
@@ -113,20 +121,24 @@ class RecordWriter(Writer):
         super().__init__(work, options, about)
         self.order: Order | None = None if options.list == "none" else options.list
         self.rec, self.idx, self.lst = (Growing(self.out / f"{name}{suffix}") for suffix in (".rec", ".idx", ".lst"))
-        self._numbers = {name: number for number, name in enumerate(about.classes)} if about else {}
+        self.listed = {name: number for number, name in enumerate(about.classes)} if about else {}
+        """The numbers of the identities that the source lists."""
+
+        self._naming, self._numbered = Numbering(work / "names"), False
         self.count = self._bare = 0
 
-    def number(self, sample: Sample) -> int | None:
-        """The number of the sample's identity: its own, or its place among the names of the source.
+    def number(self, sample: Sample, names: Mapping[str, int]) -> int | None:
+        """The number of the sample's identity: its own, its place in the source's list, or where there is no list its
+        place in `names`, behind them for a new one.
 
-        Raises `InputError` for a name that is not among them.
+        Raises `InputError` for a name that is not in the source's list.
         """
         identity = sample.identity
         if not isinstance(identity, str):
             return identity
-        if identity not in self._numbers:
-            raise InputError(f"The identity {identity!r} has no number: the source does not list its identities.")
-        return self._numbers[identity]
+        if self.listed and identity not in self.listed:
+            raise InputError(f"The identity {identity!r} is not in the source's own list of its identities.")
+        return self.listed[identity] if self.listed else names.get(identity, len(names))
 
     def key(self, sample: Sample) -> int | None:
         """The key that the sample brings, None where keys are counted."""
@@ -137,8 +149,9 @@ class RecordWriter(Writer):
         return RecordPart(self, part_path(self.work, number, ".rec"), self.base + first)
 
     def append(self, number: int, facts: Mapping[str, Any]) -> None:
-        """See `Writer`."""
+        """See `Writer`. Raises `InputError` when some identities are names and others numbers."""
         part, sizes, first = part_path(self.work, number, ".rec"), facts["sizes"], self.base + self.count
+        self.take_runs(self._renumbered(part, facts))
         if facts["first"] != first:
             _correct(part, sizes, set(facts["fixed"]), first)
         given = dict(facts["keys"])
@@ -148,6 +161,24 @@ class RecordWriter(Writer):
         self._append_lines(part.with_suffix(".lst"), keys)
         self.count += len(sizes)
         self._bare += facts["bare"]
+
+    def take_runs(self, runs: list[list[Any]]) -> None:
+        """Take note of what the next images show: an identity and how many images, again and again."""
+
+    def _renumbered(self, part: Path, facts: Mapping[str, Any]) -> list[list[Any]]:
+        """The runs of a part with the numbers of the set; where these differ from the part's, its files get them."""
+        runs, names = facts["runs"], facts["names"]
+        self._numbered |= bool(runs and not names and not self.listed)
+        if self._numbered and (names or len(self._naming)):
+            raise _mixed()
+        numbers = self._naming.take(names)
+        if numbers == list(range(len(numbers))):
+            return runs  # type: ignore[no-any-return]
+        labels = [numbers[own] for own, length in runs for _ in range(length)]
+        relabel(part, facts["sizes"], labels)
+        if self.order:
+            relabel_lines(part.with_suffix(".lst"), self.order, labels)
+        return [[numbers[own], length] for own, length in runs]
 
     def _append_lines(self, part: Path, keys: list[int]) -> None:
         if self.order == "im2rec":
@@ -169,14 +200,15 @@ class RecordWriter(Writer):
 
     def close(self) -> None:
         """Close the files."""
-        for file in (self.rec, self.idx, self.lst):
+        for file in (self.rec, self.idx, self.lst, self._naming):
             file.close()
 
     def notes(self) -> dict[str, Any]:
         """See `Writer`: what became of names, and how many images had to be encoded."""
         found = {}
-        if self._numbers:
-            found["identities"] = "names became numbers from 0 on, in the order of the source's list of them"
+        if self.listed or len(self._naming):
+            order = "of the source's list of them" if self.listed else "in which they came"
+            found["identities"] = f"names became numbers from 0 on, in the order {order}"
         if self._bare:
             quality = f" at quality {self.options.quality}" if self.options.encoding == "jpg" else ""
             found["encoded"] = f"{self._bare:,} images as {self.options.encoding}{quality}"
@@ -184,7 +216,9 @@ class RecordWriter(Writer):
 
     def state(self) -> dict[str, Any]:
         """See `Writer`."""
-        return {"count": self.count, "bare": self._bare, "sizes": [self.rec.size, self.idx.size, self.lst.size]}
+        sizes = [self.rec.size, self.idx.size, self.lst.size]
+        names = {"names": self._naming.size, "numbered": self._numbered}
+        return {"count": self.count, "bare": self._bare, "sizes": sizes, **names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Writer`."""
@@ -193,6 +227,15 @@ class RecordWriter(Writer):
             file.cut(size)
         if not self.order:
             self.lst.path.unlink()
+        self._naming.cut(state.get("names", 0))
+        self._numbered = state.get("numbered", False)
+
+
+def _mixed() -> InputError:
+    return InputError(
+        "Some identities are names and others are numbers, which cannot be told apart once the names have become"
+        " numbers; call all of them alike in the source."
+    )
 
 
 def given_key(sample: Sample) -> int | None:

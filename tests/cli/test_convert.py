@@ -41,6 +41,20 @@ def test_a_rec_survives_other_containers(zoo: Zoo, originals: Path, tmp_path: Pa
     assert (tmp_path / "back" / "train.rec").read_bytes() == (originals / "insightface_rec" / "train.rec").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["people.tar", "people.tfrecord"])
+def test_people_with_names_become_a_rec_through_other_containers(
+    zoo: Zoo, fixtures: Path, tmp_path: Path, name: str
+) -> None:
+    """Containers do not list the names, so that these are numbered as they come."""
+    for source, target in ((fixtures / "identities", name), (fixtures / "identities", "a"), (tmp_path / name, "b")):
+        to = [] if target == name else ["--to", "insightface-rec"]
+        done = zoo("convert", source, tmp_path / target, *to)
+        assert done.returncode == 0, done.stderr
+    assert "names became numbers from 0 on, in the order in which they came" in done.stdout
+    for file in ("train.rec", "train.idx", "train.lst", "property"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
 def test_a_name_with_braces_is_a_set(zoo: Zoo, originals: Path, tmp_path: Path) -> None:
     """As shells leave it alone in quotes."""
     for kind in ("webdataset", "tfrecord"):

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -539,8 +540,46 @@ def test_names_are_numbered_in_the_order_of_the_classes(tmp_path: Path) -> None:
     assert "names became numbers from 0 on" in faces(about=about)(tmp_path).notes()["identities"]
     assert [sample.identity for sample in samples_of(out)] == [1, 1, 0, 0]
     assert (out / "property").read_text().startswith("2,")
-    with pytest.raises(InputError, match="The identity 'raj' has no number: the source does not list"):
-        write(faces(), tmp_path / "unlisted", samples)
+    short = About("identities", 4, HOLDS, ("amy",))
+    with pytest.raises(InputError, match="The identity 'raj' is not in the source's own list"):
+        write(faces(about=short), tmp_path / "unlisted", samples)
+
+
+def unlisted(count: int) -> tuple[list[Sample], list[Sample]]:
+    """People with names, one after the other, and the same with numbers in their order."""
+    numbered = [replace(sample, identity=number // 3) for number, sample in enumerate(some(count))]
+    return [replace(sample, identity=f"n\u00e9 {sample.identity}") for sample in numbered], numbered
+
+
+@pytest.mark.parametrize("layout", ["recbuilder", "package"])
+@pytest.mark.parametrize("unit", [1, 4, 1024])
+@pytest.mark.parametrize("columns", ["insightface", "im2rec", "none"])
+def test_names_that_are_not_listed_are_numbered_as_they_come(
+    tmp_path: Path, layout: str, unit: int, columns: str
+) -> None:
+    """Each unit alone numbers the names in it from 0 on: the set's numbers are another matter."""
+    names, numbers = unlisted(20)
+    make = faces(layout, list=columns)
+    wanted = contents(write(make, tmp_path / "numbers", numbers))
+    assert contents(write(make, tmp_path / "names", names, unit)) == wanted
+    assert contents(write_with_kills(make, tmp_path / "killed", names, unit)) == wanted
+
+
+def test_the_first_of_several_labels_is_the_name(tmp_path: Path) -> None:
+    names, numbers = unlisted(9)
+    for sample in [*names, *numbers]:
+        sample.extra["label"] = [0.0, 1.0, 0.25]
+    make = lists_of_images()
+    wanted = contents(write(make, tmp_path / "numbers", numbers))
+    assert contents(write(make, tmp_path / "names", names, 4)) == wanted
+
+
+def test_names_beside_numbers_are_refused(tmp_path: Path) -> None:
+    names, numbers = unlisted(4)
+    for mixed in ([*names, *numbers], [*numbers, *names]):
+        for unit in (4, 1024):
+            with pytest.raises(InputError, match="Some identities are names and others are numbers"):
+                write(faces("sequential"), tmp_path / f"{unit}", mixed, unit)
 
 
 def test_ranges_need_grouped_identities_and_say_so(tmp_path: Path) -> None:
