@@ -280,8 +280,9 @@ class ModelCard:
     """What the registry says of one model: data, never code.
 
     `arguments` parametrise the method's decoder (anchor sizes, strides), `network` the network of `architecture` where
-    it departs from what that name means; `outputs` are the names of the network's outputs in order, empty where several
-    generations of files differ; `landmarks` and `embedding` are how many points, and numbers, a face is given;
+    it departs from what that name means; `input` is the name of the network's input in files that the zoo writes, the
+    one that programs which run the original's files expect; `outputs` are the names of the network's outputs in order,
+    empty where several generations of files differ; `landmarks` and `embedding` are how many points, and numbers, a face is given;
     `detector` is the model that finds the faces which this one works on; `thresholds` are named sets, of which
     ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the network's
     trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
@@ -295,6 +296,7 @@ class ModelCard:
     licences: Licences = field(default_factory=Licences)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
+    input: str = "input"
     outputs: tuple[str, ...] = ()
     keypoints: int = 0
     landmarks: int = 0
