@@ -51,7 +51,7 @@ class IdentityReader(FolderReader):
         if self.options.identities == "numbers" and not (person.isascii() and person.isdecimal()):
             raise FileError(f"The folder {person} is not called by a number; identities=names takes any name.", path)
         identity = int(person) if self.options.identities == "numbers" else person
-        return Sample(key, read_image(self.path / path), identity=identity)
+        return Sample(key, read_image(f"{self.path}/{path}"), identity=identity)
 
 
 _HOLDS = ("identity", "keys", "images")

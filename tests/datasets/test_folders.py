@@ -12,7 +12,7 @@ import pytest
 from tests.converters.pictures import picture
 from zoo import images
 from zoo.datasets import folders
-from zoo.datasets.folders import FileError, FolderReader, Keys, read_file, read_image, walk
+from zoo.datasets.folders import FileError, FolderReader, Keys, is_image, read_file, read_image, walk
 from zoo.datasets.formats import About
 from zoo.datasets.sample import Broken, Sample
 from zoo.datasets.tables import lines, table
@@ -106,6 +106,13 @@ def test_a_folder_that_is_too_deep_or_not_there(tmp_path: Path) -> None:
         list(walk(str(tmp_path / "gone")))
     with pytest.raises(FileError, match="cannot be read"):
         read_file(tmp_path / "a\0b", 10)
+
+
+@pytest.mark.parametrize(
+    "path", ["a.jpg", "a/b.JPG", "a..jpg", ".a.jpg", ".jpg", "..jpg", "a/.jpg", "a.jpg/b", "jpg", "a."]
+)
+def test_suffixes_are_those_of_the_standard_library(path: str) -> None:
+    assert is_image(path) is (os.path.splitext(path)[1].lower() == ".jpg")  # noqa: PTH122
 
 
 def test_a_table_of_numbers() -> None:

@@ -89,7 +89,8 @@ def _smallest(names: Iterator[str]) -> list[str]:
 
 def is_image(path: str) -> bool:
     """Whether a name has the suffix of an image."""
-    return os.path.splitext(path)[1].lower() in SUFFIXES  # noqa: PTH122
+    stem, _, suffix = path.rpartition(".")  # os.path.splitext says the same, but takes twice as long
+    return f".{suffix}".lower() in SUFFIXES and stem.rpartition("/")[2].strip(".") != ""
 
 
 class Keys:
@@ -118,20 +119,36 @@ def _readable(name: str) -> str:
     return name
 
 
-def read_file(path: Path, limit: int) -> bytes:
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
+"""The last one lets a named pipe open that nobody writes to."""
+
+
+def read_file(path: Path | str, limit: int) -> bytes:
     """The bytes of a file. Raises `FileError` when it is no file, larger than `limit`, or cannot be read."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise FileError(f"{path} is not a file.", str(path))
-        if status.st_size > limit:
-            raise FileError(f"{path} has {status.st_size} bytes, more than the {limit} that are read.", str(path))
-        return path.read_bytes()
+        file = os.open(path, _FLAGS)
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                raise FileError(f"{path} is not a file.", str(path))
+            if status.st_size > limit:
+                raise FileError(f"{path} has {status.st_size} bytes, more than the {limit} that are read.", str(path))
+            return _rest(file, status.st_size)
+        finally:
+            os.close(file)
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be read: {getattr(error, 'strerror', '') or error}.", str(path)) from None
 
 
-def read_image(path: Path) -> EncodedImage:
+def _rest(file: int, size: int) -> bytes:
+    """`size` bytes of an open file, or as many as there are. A stream makes three times as many calls of the system."""
+    data = os.read(file, size)
+    while len(data) < size and (more := os.read(file, size - len(data))):
+        data += more
+    return data
+
+
+def read_image(path: Path | str) -> EncodedImage:
     """An image file as it is. Raises `FileError`, also for a file that begins like no image."""
     data = read_file(path, LARGEST_IMAGE)
     kind = sniff(data)

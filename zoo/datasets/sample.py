@@ -66,10 +66,12 @@ _SUFFIXES = {
 def sniff(data: bytes) -> str:
     """The image format that the first bytes are of, empty when it is none that is known: the formats that
     `zoo.images.decode` takes, those of PNM by their kind."""
+    for magic, name in _MAGIC.items():
+        if data[: len(magic)] == magic:
+            return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    found = next((name for magic, name in _MAGIC.items() if data[: len(magic)] == magic), "")
-    return found or (_PNM.get(bytes(data[:2]), "") if data[2:3].isspace() else "")
+    return _PNM.get(bytes(data[:2]), "") if data[2:3].isspace() else ""
 
 
 @dataclass(slots=True)
