@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from zoo import geometry
 from zoo.errors import InputError, UsageError
@@ -39,11 +39,17 @@ def align(image: Image, points: ArrayLike, size: int = SIZE) -> Image:
 
     Raises `InputError` when a keypoint is missing or all of them coincide, `UsageError` as `template`.
     """
+    return np.asarray(
+        cv2.warpAffine(image, matrix(points, size), (size, size), flags=cv2.INTER_LINEAR, borderValue=0), np.uint8
+    )
+
+
+def matrix(points: ArrayLike, size: int = SIZE) -> NDArray[np.float64]:
+    """The (2, 3) transform of `align`, from pixels of the image to those of the crop. Raises as `align`."""
     found, wanted = np.asarray(points, np.float64), template(size)
     if found.shape != wanted.shape or not np.isfinite(found).all():
         raise InputError("A face needs all of its five keypoints to be aligned.")
     try:
-        matrix = geometry.similarity(found, wanted)
+        return geometry.similarity(found, wanted)
     except ValueError:
         raise InputError("The five keypoints of a face are one and the same point; it cannot be aligned.") from None
-    return np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=0), np.uint8)

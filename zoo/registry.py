@@ -220,7 +220,9 @@ def _preprocess_faults(contract: Preprocess) -> Iterator[str]:
 
 def _crop_faults(contract: Preprocess) -> Iterator[str]:
     crop = contract.crop
-    yield from _words(crop, kind=("", "square", "clipped", "box", "aligned"), resample=("bilinear", "bicubic"))
+    yield from _words(
+        crop, kind=("", "square", "window", "clipped", "box", "aligned"), resample=("bilinear", "bicubic")
+    )
     if not 0 < crop.scale < math.inf:
         yield f"field 'scale' of the crop must be a number above 0, not {crop.scale}"
     if crop.kind and contract.size == "original":

@@ -188,10 +188,10 @@ class Crop:
     """What part of an image a network that works on one face sees, resized to its input; black outside the image.
 
     `kind` is empty for networks that see the whole image. ``square``: centred on the box, `scale` times its longer
-    side. ``clipped``: the same, rounded to whole pixels and clipped to the image, so that it need not be square.
-    ``box``: the box itself, `scale` times each side, clipped to the image. ``aligned``: turned upright by the five
-    keypoints to ArcFace's template (see `zoo.alignment`). `resample` is ``bilinear`` or ``bicubic``, the latter with
-    the antialiasing of Pillow.
+    side. ``window``: the same in whole pixels. ``clipped``: the same, rounded to whole pixels and clipped to the image,
+    so that it need not be square. ``box``: the box itself, `scale` times each side, clipped to the image. ``aligned``:
+    turned upright by the five keypoints to ArcFace's template (see `zoo.alignment`). `resample` is ``bilinear`` or
+    ``bicubic``, the latter with the antialiasing of Pillow, for crops of whole pixels.
     """
 
     kind: str = ""
@@ -282,9 +282,9 @@ class ModelCard:
     `arguments` parametrise the method's decoder (anchor sizes, strides), `network` the network of `architecture` where
     it departs from what that name means; `input` is the name of the network's input in files that the zoo writes, the
     one that programs which run the original's files expect; `outputs` are the names of the network's outputs in order,
-    empty where several generations of files differ; `landmarks` and `embedding` are how many points, and numbers, a face is given;
-    `detector` is the model that finds the faces which this one works on; `thresholds` are named sets, of which
-    ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the network's
+    empty where several generations of files differ; `landmarks` and `embedding` are how many points, and numbers, a
+    face is given; `detector` is the model that finds the faces which this one works on; `thresholds` are named sets, of
+    which ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the network's
     trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
     """
 

@@ -63,7 +63,7 @@ class Detector(Model):
         self.card, self.session, self.options = card, session, options or DetectorOptions()
         self.thresholds = _thresholds(card, self.options)
         self.sizes, contract = _sizes(card, session, self.options), card.preprocess
-        if _fixed_size(session):
+        if _fixed_size(session, contract.layout):
             contract = replace(contract, multiple=1)
         self._decode, self._plus_one = decode, plus_one
         self._preprocessor = Preprocessor(contract)
@@ -112,7 +112,8 @@ class Detector(Model):
         return groups.values()
 
     def _run_batch(self, tensors: Sequence[Floats]) -> list[Outputs]:
-        arrays = self.session.run({self._input: tensors[0] if len(tensors) == 1 else np.concatenate(tensors)})
+        tensor = tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
+        arrays = self.session.run({self._input: self._preprocessor.laid_out(tensor)})
         if len(tensors) == 1:
             return [[array.reshape(-1, array.shape[-1]) for array in arrays]]
         if any(len(array) != len(tensors) for array in arrays):
@@ -165,9 +166,11 @@ def _thresholds(card: ModelCard, options: DetectorOptions) -> Thresholds:
     return Thresholds(score, overlap)
 
 
-def _fixed_size(session: Session) -> Size | None:
+def _fixed_size(session: Session, layout: str) -> Size | None:
     """The only input size that the file takes, None where it is open. Raises `ModelError` for another kind of input."""
     shape = session.inputs[0].shape
+    if layout == "nhwc" and len(shape) == 4:
+        shape = (shape[0], shape[3], *shape[1:3])
     if len(session.inputs) != 1 or len(shape) != 4 or shape[1] not in (3, None):
         raise ModelError("The network does not take one tensor of three-channel images: it is no face detector.")
     height, width = shape[2:]
@@ -175,7 +178,7 @@ def _fixed_size(session: Session) -> Size | None:
 
 
 def _sizes(card: ModelCard, session: Session, options: DetectorOptions) -> tuple[Size, ...]:
-    fixed = _fixed_size(session)
+    fixed = _fixed_size(session, card.preprocess.layout)
     if fixed is None:
         return parse_sizes(options.size or card.preprocess.size)
     if options.size and parse_sizes(options.size) != (fixed,):

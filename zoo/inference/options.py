@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from zoo.options import option
 
@@ -27,6 +27,20 @@ class DetectorOptions:
         None, "Of two boxes that overlap by more than this IoU, drop the lower-scored.", least=0, most=1
     )
     max_faces: int = option(0, "Keep at most this many faces, the highest scores first; 0 keeps all.", least=0)
+
+
+@dataclass(frozen=True)
+class FaceOptions:
+    """What every model that works on single faces understands: how the faces are found."""
+
+    detector: str = option("", "Model that finds the faces, or its file. Default: the one that the model's card names.")
+    size: str = option("", "Input size of the detector. Default: its own.")
+    score_threshold: float | None = option(None, "Drop faces with a lower score.", least=0, most=1)
+    max_faces: int = option(0, "Keep at most this many faces, the highest scores first; 0 keeps all.", least=0)
+
+    def of_detector(self) -> dict[str, Any]:
+        """The options that the detector is loaded with."""
+        return {"size": self.size, "score_threshold": self.score_threshold, "max_faces": self.max_faces}
 
 
 @dataclass(frozen=True)
