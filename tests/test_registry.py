@@ -315,7 +315,7 @@ def test_minimal_card_is_read(tmp_path: Path) -> None:
         ("preprocess: {}", "preprocess: {std: [1, 1, 0]}", "fields 'scale' and 'std' must be above 0"),
         ("preprocess: {}", "preprocess: {std: [1, 1e999, 1]}", "must be finite"),
         ("preprocess: {}", "preprocess: {layout: hwc}", "field 'layout' must be nchw or nhwc, not 'hwc'"),
-        ("preprocess: {}", "preprocess: {crop: {kind: round}}", "must be square or clipped or box or aligned, not"),
+        ("preprocess: {}", "preprocess: {crop: {kind: round}}", "must be square or window or clipped or box or aligned, not"),
         ("preprocess: {}", "preprocess: {crop: {resample: lanczos}}", "field 'resample' must be bilinear or bicubic"),
         ("preprocess: {}", "preprocess: {crop: {scale: 0}}", "field 'scale' of the crop must be a number above 0"),
         ("preprocess: {}", "preprocess: {crop: {scale: 1e999}}", "field 'scale' of the crop must be a number above 0"),

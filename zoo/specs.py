@@ -284,8 +284,8 @@ class ModelCard:
     one that programs which run the original's files expect; `outputs` are the names of the network's outputs in order,
     empty where several generations of files differ; `landmarks` and `embedding` are how many points, and numbers, a
     face is given; `detector` is the model that finds the faces which this one works on; `thresholds` are named sets, of
-    which ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the network's
-    trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
+    which ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the
+    network's trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
     """
 
     id: str
