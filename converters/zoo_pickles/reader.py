@@ -7,7 +7,6 @@ of the image, pixel centres at whole numbers (alignment/synthetics, tools/prepar
 from __future__ import annotations
 
 import base64
-import mmap
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -22,6 +21,7 @@ from zoo.datasets.beside import FILE, ImageFolder, check_name, key_of
 from zoo.datasets.folders import FileError, read_image
 from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
+from zoo.datasets.windows import mapped
 from zoo.errors import InputError
 from zoo.types import Floats
 from zoo_pickles.sniff import NAME
@@ -104,7 +104,7 @@ class AnnotReader(Reader):
     @cached_property
     def _contents(self) -> tuple[list[str], list[Any]]:
         """The names, and what is said to be the points of each."""
-        value = safepickle.load(self._data(), str(self._file), points=True, limits=self._limits())
+        value = safepickle.load(mapped(self._file), str(self._file), points=True, limits=self._limits())
         if not isinstance(value, tuple | list) or len(value) != 2 or not all(isinstance(part, list) for part in value):
             raise InputError(f"{self._file} is a pickle, but not one of a list of names and a list of points.")
         names, points = value
@@ -118,15 +118,6 @@ class AnnotReader(Reader):
         if not isinstance(name, str):
             raise InputError(f"{self._file} has something else than names in its first list.")
         return name
-
-    def _data(self) -> mmap.mmap:
-        try:
-            with self._file.open("rb") as stream:
-                return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:
-            raise InputError(f"{self._file} is empty.") from None
-        except OSError as error:
-            raise InputError(f"{self._file} cannot be read: {error.strerror or error}.") from None
 
     def _limits(self) -> safepickle.Limits:
         with os.scandir(self._file.parent) as entries:

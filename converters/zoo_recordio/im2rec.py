@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.datasets.formats import About
 from zoo.datasets.sample import Sample
-from zoo.names import relative
+from zoo.datasets.shards import checked_name
 from zoo_recordio.options import Im2recOptions
 from zoo_recordio.writing import RecordWriter, given_key
 
@@ -18,7 +18,7 @@ class Im2recWriter(RecordWriter):
 
     def __init__(self, work: Path, options: Any = None, about: About | None = None) -> None:
         options = options or Im2recOptions()
-        super().__init__(work, options, about, relative(options.name).replace("/", "_"))
+        super().__init__(work, options, about, checked_name(options.name))
 
     def key(self, sample: Sample) -> int | None:
         """See `RecordWriter`."""

@@ -44,7 +44,8 @@ class InsightfaceWriter(RecordWriter):
         if number is None or not 0 <= number <= EXACT:
             shown = sample.extra.get("label") if number is None else number
             raise InputError(
-                f"The label {shown!r} is no number of an identity, which is whole and from 0 to {EXACT:,}."
+                f"The label {shown!r} is no number of an identity, which is whole and from 0 to {EXACT:,}; the format"
+                " im2rec takes any label."
             )
         return number
 

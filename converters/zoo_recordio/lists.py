@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from zoo.datasets.folders import SUFFIXES
 from zoo.errors import InputError
 from zoo.names import relative
 from zoo_recordio.rows import text_blocks
 
 Order = Literal["insightface", "im2rec"]
 _BLANKS = str.maketrans("\t\r\n", "   ")
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 class NameList:
@@ -95,7 +95,7 @@ def key_of(path: str) -> str:
     """The key of a sample with this path: relative, with forward slashes, without an image's suffix."""
     name = relative(path)
     stem, dot, suffix = name.rpartition(".")
-    return stem if dot and f".{suffix.lower()}" in _SUFFIXES and not stem.endswith("/") and stem else name
+    return stem if dot and f".{suffix.lower()}" in SUFFIXES and not stem.endswith("/") and stem else name
 
 
 def line(order: Order, labels: list[float], path: str) -> str:

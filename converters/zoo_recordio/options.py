@@ -22,7 +22,7 @@ class ReadOptions:
 class WriteOptions:
     """What the writers of both formats share."""
 
-    encoding: Literal["jpg", "png"] = option("jpg", "How images are encoded that come as bare pixels.")
+    encoding: Literal["jpeg", "png"] = option("jpeg", "How images are encoded that come as bare pixels.")
     quality: int = option(95, "JPEG quality of images that come as bare pixels.", least=1, most=100)
 
 

@@ -10,11 +10,13 @@ from zoo_recordio.labels import SIZE, range_of, unpack_header
 from zoo_recordio.records import MARK, Peek, RecordError, Records
 
 _TAIL = 512
+_UNLABELLED = 0.2
+"""So sure it is that RecordIO without labels is im2rec's: not enough to take it for that, enough to say what it is."""
 
 
 def insightface(path: Path) -> tuple[float, str]:
     """How sure it is that `path` is a set of insightface's, from 0 to 1, and why."""
-    files, why = _rec(path)
+    files, _, why = _rec(path)
     if files is None:
         return 0.0, why
     marks = [file.name for file in (files.property, files.meta) if file.is_file()]
@@ -27,29 +29,29 @@ def insightface(path: Path) -> tuple[float, str]:
 
 def im2rec(path: Path) -> tuple[float, str]:
     """How sure it is that `path` is a set that im2rec has written, from 0 to 1, and why."""
-    files, why = _rec(path)
+    files, sure, why = _rec(path)
     if files is None:
-        return 0.0, why
+        return sure, why
     if files.property.is_file() or files.meta.is_file() or _has_ranges(files):
         return 0.4, f"{files.rec.name} is RecordIO, but has what insightface's sets have"
     return 0.9, f"{files.rec.name} is RecordIO with a label header before each image, and nothing of insightface's"
 
 
-def _rec(path: Path) -> tuple[Files | None, str]:
-    """The files of a set whose first record looks right, or why there are none."""
+def _rec(path: Path) -> tuple[Files | None, float, str]:
+    """The files of a set whose first record looks right; or None, how sure it is all the same, and why."""
     try:
         if not path.is_dir() and path.suffix.lower() != ".rec":
             with path.open("rb") as stream:
                 if stream.read(4) != MARK:
-                    return None, "does not begin with RecordIO's magic number"
+                    return None, 0.0, "does not begin with RecordIO's magic number"
         files = find(path)
         with Records(files.rec) as records:
             first = records.peek(0)
     except (InputError, OSError) as error:
-        return None, f"is no RecordIO set: {str(error).rstrip('.')}"
+        return None, 0.0, f"is no RecordIO set: {str(error).rstrip('.')}"
     if first.length < SIZE or not _is_label(first):
-        return None, f"{files.rec.name} is RecordIO, but its first record has no label header"
-    return files, ""
+        return None, _UNLABELLED, f"{files.rec.name} is RecordIO, but its first record has no label header"
+    return files, 1.0, ""
 
 
 def _is_label(record: Peek) -> bool:

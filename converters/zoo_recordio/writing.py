@@ -74,7 +74,8 @@ class RecordPart(Part):
             return image.data, image.suffix
         from zoo import images
 
-        return images.encode(image.decode(sample.key), f".{options.encoding}", options.quality), f".{options.encoding}"
+        suffix = ".png" if options.encoding == "png" else ".jpg"
+        return images.encode(image.decode(sample.key), suffix, options.quality), suffix
 
     def _id(self, sample: Sample, key: int | None) -> tuple[int, bool]:
         """The id in the label header, and whether it stays: it is the image's key, unless the source had another."""
@@ -210,7 +211,7 @@ class RecordWriter(Writer):
             order = "of the source's list of them" if self.listed else "in which they came"
             found["identities"] = f"names became numbers from 0 on, in the order {order}"
         if self._bare:
-            quality = f" at quality {self.options.quality}" if self.options.encoding == "jpg" else ""
+            quality = f" at quality {self.options.quality}" if self.options.encoding == "jpeg" else ""
             found["encoded"] = f"{self._bare:,} images as {self.options.encoding}{quality}"
         return found
 

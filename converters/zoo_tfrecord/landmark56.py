@@ -8,6 +8,7 @@ data/data_landmark.py; files written by TensorFlow for the layout.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import cv2
@@ -55,9 +56,9 @@ class Landmark56Reader(RecordReader):
         """Always landmarks; the fact is how the image is stored."""
         facts = {}
         for payload in payloads[:1]:
-            image = wire.features(payload).get(b"image", (0, 0, 0))
-            first = wire.first_string(payload, image) if image[0] == wire.BYTES else b""
-            facts["an image is"] = "strings of one byte" if len(first) == 1 else f"a string of {len(first)} bytes"
+            with contextlib.suppress(WireError, KeyError):
+                first = wire.first_string(payload, wire.features(payload)[b"image"])
+                facts["an image is"] = "strings of one byte" if len(first) == 1 else f"a string of {len(first)} bytes"
         return "landmarks", frozenset(("images", "landmarks")), facts
 
 

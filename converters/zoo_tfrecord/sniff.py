@@ -23,7 +23,7 @@ def sniff_landmark56(path: Path) -> tuple[float, str]:
     """How sure it is that `path` is a TFRecord set of 56-pixel landmarks, from 0 to 1, and why."""
     found, reason = _first_features(path)
     if found and _is_landmark56(found):
-        return 0.95, f"{reason} with the features image and points"
+        return 0.95, f"{reason} and has the features image and points"
     return 0.0, reason if found is None else f"{reason}, but not one of image and points"
 
 

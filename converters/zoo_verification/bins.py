@@ -14,6 +14,7 @@ from typing import Any
 from zoo import safepickle
 from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Broken, EncodedImage, Sample, sniff
+from zoo.datasets.windows import mapped
 from zoo.errors import InputError
 
 _KINDS = {"bytes": "bytes", "memoryview": "bytes", "ndarray": "NumPy arrays"}
@@ -74,13 +75,7 @@ class BinReader(Reader):
 
     @cached_property
     def _data(self) -> mmap.mmap:
-        try:
-            with self.path.open("rb") as stream:
-                return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:
-            raise InputError(f"{self.path} is empty.") from None
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {error.strerror or error}.") from None
+        return mapped(self.path)
 
     @cached_property
     def _contents(self) -> tuple[list[Any], list[bool]]:

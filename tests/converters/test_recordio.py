@@ -30,7 +30,7 @@ from zoo.conversion.engine import convert
 from zoo.conversion.plan import make_plan
 from zoo.datasets.formats import About, Unit
 from zoo.datasets.sample import RAW, Broken, EncodedImage, Sample
-from zoo.errors import InputError
+from zoo.errors import InputError, UsageError
 from zoo.safepickle import load
 
 HOLDS = frozenset({"identity", "images"})
@@ -440,6 +440,7 @@ def test_lists_that_do_not_fit_are_left_aside_and_said(tmp_path: Path) -> None:
         ("../../etc/passwd", "etc/passwd"),
         ("C:\\faces\\a.png", "C_/faces/a"),
         ("a.b/c", "a.b/c"),
+        ("a/b.GIF", "a/b"),
         ("v1.5/.jpg", "v1.5/.jpg"),
         ("", "unnamed"),
     ],
@@ -633,9 +634,11 @@ def test_im2rec_takes_labels_of_any_kind_but_not_inexact_ones(tmp_path: Path) ->
     samples = some(3)
     samples[0].identity, samples[0].extra = None, {"label": 0.25}
     samples[1].identity = -(1 << 30)
-    found = samples_of(write(lists_of_images(name="a/../b"), tmp_path / "good", samples))
+    found = samples_of(write(lists_of_images(name="a.b-1"), tmp_path / "good", samples))
     assert [sample.identity for sample in found] == [None, -(1 << 30), 2]
-    assert find(tmp_path / "good" / "out").rec.name == "a_b.rec"
+    assert find(tmp_path / "good" / "out").rec.name == "a.b-1.rec"
+    with pytest.raises(UsageError, match="Option name takes letters"):
+        lists_of_images(name="a/../b")(tmp_path)
     for value in (EXACT + 1, 1 << 200):
         samples[2].identity = value
         with pytest.raises(InputError, match="is beyond 16,777,216, up to which labels"):
@@ -717,7 +720,10 @@ def test_sniffers_tell_the_formats_apart(fixtures: Path, tmp_path: Path) -> None
     for name in ("insightface_rec", "insightface_rec_pypkg", "face2rec2_style.rec"):
         assert insightface(path / name)[0] > 0.9 > im2rec(path / name)[0], name
     assert im2rec(path / "im2rec.rec")[0] > 0.8 > insightface(path / "im2rec.rec")[0]
-    for name in ("mx_edge.rec", "verif_py3_bytes.bin", "im2rec_images", "tf_edge.tfrecord"):
+    found = im2rec(path / "mx_edge.rec")
+    assert found == (0.2, "mx_edge.rec is RecordIO, but its first record has no label header")
+    assert insightface(path / "mx_edge.rec")[0] == 0.0
+    for name in ("verif_py3_bytes.bin", "im2rec_images", "tf_edge.tfrecord"):
         assert (insightface(path / name)[0], im2rec(path / name)[0]) == (0.0, 0.0), name
     (tmp_path / "empty.rec").write_bytes(b"")
     assert im2rec(tmp_path / "empty.rec")[0] == im2rec(tmp_path / "none.rec")[0] == im2rec(tmp_path)[0] == 0.0

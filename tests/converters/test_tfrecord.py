@@ -299,6 +299,8 @@ def test_records_that_are_no_landmarks_are_broken(tmp_path: Path) -> None:
     ]
     good = [wire.bytes_feature(b"image", pixels[:3136]), wire.floats_feature(b"points", points)]
     path = tmp_path / "x"
+    path.write_bytes(records.frame(b"\x0a\xff") + records.frame(b""))
+    assert Landmark56Reader(path).about().facts == {"files": 1, "compression": "none"}
     path.write_bytes(b"".join(records.frame(wire.example(entries)) for entries in [*bad, good]))
     *broken, grey = Landmark56Reader(path)
     assert all(isinstance(item, Broken) for item in broken)

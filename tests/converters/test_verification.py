@@ -379,6 +379,8 @@ def test_a_folder_without_a_list_says_what_to_do(tmp_path: Path) -> None:
     root = folder(tmp_path, "a/1.jpg")
     with pytest.raises(InputError, match=r"has no pairs\.txt .* make=true"):
         PairsReader(root).about()
+    with pytest.raises(InputError, match="is a folder where a file is wanted"):
+        BinReader(root).about()
     with pytest.raises(InputError, match="cannot be read"):
         PairsReader(root, ReadPairsOptions(list="other.txt")).about()
     assert pairs_folder(root)[0] == 0

@@ -5,6 +5,7 @@ Memory grows with what has been read, never with what a file says of its own siz
 
 from __future__ import annotations
 
+import mmap
 import zlib
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -22,6 +23,20 @@ GROWTH = 250
 keep a reader busy comes near."""
 
 _FREE = 1 << 26  # a compressed file may become so large whatever its size
+
+
+def mapped(path: Path) -> mmap.mmap:
+    """A whole file as bytes that are read when they are looked at. Raises `InputError` for a file that is empty or
+    cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError:
+        raise InputError(f"{path} is empty.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder where a file is wanted; name the file in it.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
 class Readable(Protocol):
