@@ -28,11 +28,11 @@ FACES = 1 << 16
 POINTS = 15
 """Numbers of five keypoints x y v."""
 
-SAID = {"iscrowd": 1, "keypoints": 2, "score": 4, "attributes": 8}
+SAID = {"iscrowd": 1, "keypoints": 2, "score": 4, "attributes": 8, "segmentation": 16}
 """What an annotation may say beside its box, and the bit that notes it."""
 
-ODD = 16
-"""The bit that notes keypoints of another number than five."""
+ODD, LEFT_OUT = 32, 64
+"""The bits that note keypoints of another number than five, and attributes that are no whole numbers."""
 
 _TRIED = 8
 
@@ -55,8 +55,7 @@ class Index:
     def place(self, start: int, stop: int) -> dict[str, Any]:
         """What a reader needs to get at the images `start` to `stop`."""
         faces = [self.annotations[self.starts[i] : self.starts[i + 1]].tolist() for i in range(start, stop)]
-        keys = {str(i): self.keys.renamed[i] for i in range(start, stop) if i in self.keys.renamed}
-        return {"images": self.spans[start:stop].tolist(), "annotations": faces, "keys": keys}
+        return {"images": self.spans[start:stop].tolist(), "annotations": faces, "keys": self.keys.of(start, stop)}
 
     def count(self, bit: int) -> int:
         """How many annotations say what `bit` notes."""
@@ -171,10 +170,14 @@ class Builder:
 def _said(value: dict[str, Any]) -> int:
     points = value.get("keypoints")
     bits = SAID["iscrowd"] * bool(value.get("iscrowd")) | SAID["score"] * (value.get("score") is not None)
+    bits |= SAID["segmentation"] * bool(value.get("segmentation"))
     if isinstance(points, list) and points:
         bits |= SAID["keypoints"] if len(points) == POINTS else ODD
     attributes = value.get("attributes")
-    return bits | SAID["attributes"] * (isinstance(attributes, dict) and any(map(is_whole, attributes.values())))
+    if isinstance(attributes, dict):
+        whole = [is_whole(one) for one in attributes.values()]
+        bits |= SAID["attributes"] * any(whole) | LEFT_OUT * (not all(whole))
+    return bits
 
 
 def is_whole(value: Any) -> bool:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from zoo.datasets.beside import FILE, FOLDER, ImageFolder, key_of
-from zoo.datasets.formats import UNIT, About, Reader, Unit
+from zoo.datasets.formats import OTHER, UNIT, About, Reader, Unit
 from zoo.datasets.sample import Broken, Sample
 from zoo.errors import InputError
 from zoo_coco.annotations import annotate
 from zoo_coco.elements import element
-from zoo_coco.index import ODD, SAID, Builder, Index, opened
+from zoo_coco.index import LEFT_OUT, ODD, SAID, Builder, Index, opened
 from zoo_coco.options import CocoReadOptions
 from zoo_coco.sniff import NAMES
 
@@ -41,8 +41,10 @@ class CocoReader(Reader):
             if found := index.count(SAID[name]):
                 holds.update(held)
                 facts[fact] = found
-        if odd := index.count(ODD):
-            facts["faces with other keypoints than five, which are left out"] = odd
+        for bit, fact in _LEFT_OUT:
+            if found := index.count(bit):
+                holds.add(OTHER)
+                facts[fact] = found
         if index.orphans:
             facts["annotations without an image, which are left out"] = index.orphans
         if index.keys.renamed:
@@ -77,12 +79,8 @@ class CocoReader(Reader):
 
     def sample(self, index: int) -> Sample:
         """The image number `index`. Raises `InputError` when it is broken, `IndexError` when there is none."""
-        if not 0 <= index < len(self._index.spans):
-            raise IndexError(f"{self.path} has no image {index}")
-        found = next(self.read(Unit(index, index + 1, self._index.place(index, index + 1))))
-        if isinstance(found, Broken):
-            raise InputError(f"{found.where}: the sample {found.key} at byte {found.offset}: {found.why}.")
-        return found
+        self.require_number(index, len(self._index.spans))
+        return self.good(next(self.read(Unit(index, index + 1, self._index.place(index, index + 1)))))
 
     def _sample(self, images: BinaryIO, labels: BinaryIO, span: list[int], faces: list[list[int]], key: str) -> Sample:
         image = {"id": span[0]} if span[1] < 0 else _at(images, span)
@@ -127,6 +125,11 @@ _COUNTED = (
     ("keypoints", ("keypoints", "flags"), "faces with keypoints"),
     ("score", ("scores",), "faces with a score"),
     ("attributes", ("attributes",), "faces with attributes"),
+    ("segmentation", ("masks",), "faces with a segmentation, which is left out"),
+)
+_LEFT_OUT = (
+    (ODD, "faces with other keypoints than five, which are left out"),
+    (LEFT_OUT, "faces with attributes that are no whole numbers, which are left out"),
 )
 
 

@@ -26,22 +26,26 @@ class IdentityListReader(Reader):
         return About("identities", count, frozenset({"identity", "keys", "images"}))
 
     def units(self, size: int = UNIT) -> Iterator[Unit]:
-        """A unit's place is the byte offset of its first line."""
-        start, offsets = 0, (offset for offset, _ in self._lines(0))
-        while places := list(itertools.islice(offsets, size)):
-            yield Unit(start, start + len(places), places[0])
-            start += len(places)
+        """A unit's place is the byte offset of its first line, and the keys in it that are not as the paths say."""
+        start, found, keys = 0, self._lines(0), beside.Keys()
+        while lines := list(itertools.islice(found, size)):
+            for number, (_, line) in enumerate(lines, start):
+                keys.add(number, beside.key_of(line.decode("utf-8", "replace").partition("\t")[0]))
+            stop = start + len(lines)
+            yield Unit(start, stop, {"offset": lines[0][0], "keys": keys.of(start, stop)})
+            start = stop
 
     def read(self, unit: Unit) -> Iterator[Sample | Broken]:
         """The images of a unit's lines."""
-        for _, (offset, line) in zip(range(unit.start, unit.stop), self._lines(unit.place), strict=False):
+        found = itertools.islice(self._lines(unit.place["offset"]), unit.stop - unit.start)
+        for number, (offset, line) in enumerate(found, unit.start):
             try:
-                yield self._load(line, offset)
+                yield self._load(line, offset, unit.place["keys"].get(str(number), ""))
             except InputError as error:
                 path = line[:200].decode("utf-8", "replace").strip().partition("\t")[0]
                 yield Broken(path, str(error), str(self.path / LIST), offset, line)
 
-    def _load(self, line: bytes, offset: int) -> Sample:
+    def _load(self, line: bytes, offset: int, key: str) -> Sample:
         try:
             path, tab, identity = line.decode().strip("\r\n").partition("\t")
         except UnicodeDecodeError:
@@ -52,7 +56,7 @@ class IdentityListReader(Reader):
         beside.check_name(path)
         image = read_image(self.path / path.replace("\\", "/"))
         number = identity.isascii() and identity.isdecimal() and len(identity) < 19
-        return Sample(beside.key_of(path), image, identity=int(identity) if number else identity)
+        return Sample(key or beside.key_of(path), image, identity=int(identity) if number else identity)
 
     def _lines(self, offset: int) -> Iterator[tuple[int, bytes]]:
         """(offset, line) of every line that is not empty, from `offset` on. Raises `InputError`."""

@@ -35,5 +35,5 @@ def zoo_formats() -> Iterator[FormatSpec]:
         writer="zoo_landmarkfiles.dlibwriter:DlibWriter",
         read_options="zoo_landmarkfiles.options:DlibReadOptions",
         write_options="zoo_landmarkfiles.options:DlibWriteOptions",
-        holds=("boxes", "landmarks", "ignored", "keys", "images"),
+        holds=("boxes", "landmarks", "ignored", "scores", "other", "keys", "images"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.datasets.beside import copy_image, file_name, must_copy
-from zoo.datasets.decimals import FARTHEST
+from zoo.datasets.decimals import FARTHEST, fewest, text
 from zoo.datasets.formats import About, Part, Writer
 from zoo.datasets.sample import Annotation, Sample
 from zoo.datasets.streams import Growing, part_path
 from zoo.errors import InputError
 from zoo.types import Floats
-from zoo_landmarkfiles.dlibxml import XML
+from zoo_landmarkfiles import imglab
+from zoo_landmarkfiles.dlibxml import FURTHER, XML
+from zoo_landmarkfiles.imglab import LABEL, SCORE
 from zoo_landmarkfiles.options import DlibWriteOptions
 
 _HEAD = b"""<?xml version='1.0' encoding='ISO-8859-1'?>
@@ -73,11 +76,16 @@ class DlibWriter(Writer):
         sides = f" width='{size[0]}' height='{size[1]}'" if size and all(size) else ""
         faces = self._faces(sample)
         boxes = _edges(faces, self.options.decimals)
+        further = _further(sample, len(faces))
+        scores = np.full(len(faces), np.nan) if faces.scores is None else fewest(faces.scores)
         rows = [f"  <image file='{name.translate(_ESCAPES)}'{sides}>\n"]
         for row in range(len(faces)):
             ignored = faces.ignored is not None and bool(faces.ignored[row])
             points = np.zeros((0, 2), np.float32) if faces.landmarks is None else faces.landmarks[row]
-            rows.append(_box(boxes[row], ignored, points, self.options.decimals))
+            more = dict(further[row])
+            if not np.isnan(scores[row]):
+                more[SCORE] = text(float(scores[row]))
+            rows.append(_box(boxes[row], ignored, points, more, self.options.decimals))
         return "".join([*rows, "  </image>\n"]).encode("ascii", "xmlcharrefreplace")
 
     def _faces(self, sample: Sample) -> Annotation:
@@ -85,11 +93,12 @@ class DlibWriter(Writer):
         faces = sample.faces if sample.faces is not None else Annotation()
         if self.options.boxes == "landmarks" and faces.landmarks is not None and faces.boxes is None:
             boxes = np.array([_around(face) for face in faces.landmarks], np.float32).reshape(-1, 4)
-            faces = Annotation(boxes, landmarks=faces.landmarks)
+            faces = replace(faces, boxes=boxes)
         if len(faces) and (faces.boxes is None or not (np.abs(faces.boxes) <= FARTHEST).all()):
             raise InputError(f"The faces of {sample.key} have no boxes; boxes=landmarks puts them around landmarks.")
-        if faces.landmarks is not None and (np.abs(faces.landmarks) > FARTHEST).any():
-            raise InputError(f"The landmarks of {sample.key} are out of reach.")
+        for what, numbers in (("landmarks", faces.landmarks), ("scores", faces.scores)):
+            if numbers is not None and (np.abs(numbers) > FARTHEST).any():
+                raise InputError(f"The {what} of {sample.key} are not within {FARTHEST:,.0f}.")
         return faces
 
 
@@ -107,7 +116,7 @@ class _XmlPart(Part):
         name = file_name(sample)
         element = self._writer.render(name, sample)
         if self._writer.copies:
-            copy_image(self._writer.out / "images", name, sample)
+            copy_image(self._writer.out / "images", name, sample, self._writer.work)
         self._stream.write(element)
 
     def close(self) -> dict[str, Any]:
@@ -124,16 +133,28 @@ def _edges(faces: Annotation, digits: int) -> NDArray[np.float64]:
     return edges
 
 
-def _box(extent: NDArray[np.float64], ignored: bool, points: Floats, digits: int) -> str:
+def _further(sample: Sample, count: int) -> list[dict[str, str]]:
+    """What the reader noted of each of `count` faces that only dlib has; nothing where it is not of that kind."""
+    found = sample.extra.get(FURTHER)
+    if not isinstance(found, list) or len(found) != count or not all(isinstance(one, dict) for one in found):
+        return [{}] * count
+    return [{name: str(one[name]) for name in (*imglab.FURTHER, LABEL) if name in one} for one in found]
+
+
+def _box(extent: NDArray[np.float64], ignored: bool, points: Floats, more: dict[str, str], digits: int) -> str:
     left, top, width, height = (_text(value, digits) for value in extent.tolist())
-    ignore = " ignore='1'" if ignored else ""
-    start = f"    <box top='{top}' left='{left}' width='{width}' height='{height}'{ignore}"
+    said = {"top": top, "left": left, "width": width, "height": height}
+    said |= {name: more[name] for name in imglab.FURTHER[:3] if name in more} | ({"ignore": "1"} if ignored else {})
+    said |= {name: more[name] for name in (*imglab.FURTHER[3:], SCORE) if name in more}
+    start = "    <box" + "".join(f" {name}='{value.translate(_ESCAPES)}'" for name, value in said.items())
     places = max(2, len(str(len(points) - 1)))
     parts = [
         f"      <part name='{number:0{places}d}' x='{_text(x, digits)}' y='{_text(y, digits)}'/>\n"
         for number, (x, y) in enumerate(points.astype(np.float64).tolist())
         if np.isfinite(x) and np.isfinite(y)
     ]
+    if LABEL in more:
+        parts.insert(0, f"      <label>{more[LABEL].translate(_ESCAPES)}</label>\n")
     return "".join([f"{start}>\n", *parts, "    </box>\n"]) if parts else f"{start}/>\n"
 
 

@@ -3,6 +3,7 @@ parsed from there, after the file's own beginning."""
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.datasets.beside import FILE, FOLDER, ImageFolder, key_of
+from zoo.datasets.beside import FILE, FOLDER, ImageFolder, Keys, key_of
 from zoo.datasets.decimals import corners
-from zoo.datasets.formats import UNIT, About, Reader, Unit
+from zoo.datasets.formats import OTHER, UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.errors import InputError
 from zoo_landmarkfiles.imglab import MOST_NAMES, Box, Entry, Parser, UnfinishedError
@@ -24,6 +25,9 @@ from zoo_landmarkfiles.options import DlibReadOptions
 
 XML = "dataset.xml"
 """What the file is called in a folder with images."""
+
+FURTHER = "dlib"
+"""The key of `Sample.extra` for a dictionary a face of label, pose and what else only dlib says of it."""
 
 _CHUNK = 1 << 16
 _LONGEST_HEAD = 1 << 20
@@ -33,17 +37,22 @@ _TRIED = 8
 
 @dataclass
 class Summary:
-    """What parsing the file once has shown: for each sample the offset of its image, names of the parts, keys that were
-    taken already (by the sample's number), counts for people, names to look for the folder of images with, and whether
-    the file breaks off."""
+    """What parsing the file once has shown: for each sample the offset of its image, names of the parts, keys that are
+    taken, which attributes of boxes there are that only dlib has, counts for people, names to look for the folder of
+    images with, and whether the file breaks off."""
 
     offsets: array[int] = field(default_factory=lambda: array("q"))
     parts: set[str] = field(default_factory=set)
-    renamed: dict[int, str] = field(default_factory=dict)
+    keys: Keys = field(default_factory=Keys)
+    further: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     names: list[str] = field(default_factory=list)
-    taken: set[int] = field(default_factory=set)
     broken_off: bool = False
+
+    @cached_property
+    def names_of_parts(self) -> list[str]:
+        """In the order of dlib's trainer, which is as texts: 00, 01, ..."""
+        return sorted(self.parts)
 
     @property
     def samples(self) -> int:
@@ -58,13 +67,14 @@ class Summary:
         self.counts.update({"images": 1, "broken images": bool(entry.problem)})
         if entry.problem:
             return
-        if hash(key) in self.taken:
-            self.renamed.update({number + face: f"{key}-{number + face}" for face in range(faces)})
-        self.taken.add(hash(key))
+        for face in range(faces):
+            self.keys.add(number + face, f"{key}-{face}" if each_face else key)
         self.names = self.names if len(self.names) == _TRIED else [*self.names, entry.name]
         ignored = sum(box.ignored for box in entry.boxes)
         self.counts.update({"faces": len(entry.boxes), "ignored faces": ignored})
         self.counts["images without faces"] += not entry.boxes
+        self.counts["faces with a score"] += sum(not math.isnan(box.score) for box in entry.boxes)
+        self.further.update(*(box.further for box in entry.boxes))
         self.parts.update(*(box.parts for box in entry.boxes))
         if len(self.parts) > MOST_NAMES:
             raise InputError(f"There are more than {MOST_NAMES} different names of parts.")
@@ -84,7 +94,8 @@ class DlibReader(Reader):
     their names, NaN where a face lacks one. `path` may be a folder with a ``dataset.xml``.
 
     Boxes are left, top, left + width, top + height; parts are the numbers that stand there. The images may be away.
-    With ``each_face`` an image of several faces becomes as many samples, and one without faces none.
+    With ``each_face`` an image of several faces becomes as many samples, and one without faces none. What else dlib
+    says of boxes is ``extra["dlib"]``, a dictionary of texts a face.
     """
 
     def __init__(self, path: Path, options: DlibReadOptions | None = None) -> None:
@@ -96,9 +107,15 @@ class DlibReader(Reader):
         summary, folder = self._summary, self._folder
         holds = {"boxes", "keys"} | ({"landmarks"} if summary.parts else set())
         holds |= {"ignored"} if summary.counts["ignored faces"] else set()
+        holds |= {"scores"} if summary.counts["faces with a score"] else set()
+        holds |= {OTHER} if summary.further else set()
         facts: dict[str, Any] = {name: count for name, count in summary.counts.items() if count}
         if summary.parts:
             facts["parts"] = len(summary.parts)
+        if summary.further:
+            facts["only dlib has"] = sorted(summary.further)
+        if summary.keys.renamed:
+            facts["names given twice"] = len(summary.keys.renamed)
         if folder.root is not None:
             holds.add("images")
             facts[FOLDER] = str(folder.root)
@@ -108,18 +125,22 @@ class DlibReader(Reader):
     def units(self, size: int = UNIT) -> Iterator[Unit]:
         """A unit's place is where its first image begins, and what else only the whole file tells: how long its
         beginning is, the names of parts, whether any face is ignored, and keys."""
+        for start in range(0, self._summary.samples, size):
+            yield self._unit(start, min(start + size, self._summary.samples))
+
+    def _unit(self, start: int, stop: int) -> Unit:
         summary = self._summary
-        shared = {
+        offset, skip = summary.skip(start)
+        place = {
             "head": summary.offsets[0] if summary.offsets else 0,
-            "parts": _in_order(summary.parts),
+            "parts": summary.names_of_parts,
             "ignored": summary.counts["ignored faces"] > 0,
+            "offset": offset,
+            "skip": skip,
+            "keys": summary.keys.of(start, stop),
+            "cut": summary.broken_off and stop == summary.samples,
         }
-        for start in range(0, summary.samples, size):
-            stop = min(start + size, summary.samples)
-            keys = {str(number): summary.renamed[number] for number in range(start, stop) if number in summary.renamed}
-            offset, skip = summary.skip(start)
-            cut = summary.broken_off and stop == summary.samples
-            yield Unit(start, stop, {**shared, "offset": offset, "skip": skip, "keys": keys, "cut": cut})
+        return Unit(start, stop, place)
 
     def read(self, unit: Unit) -> Iterator[Sample | Broken]:
         """The images of a unit. Where the file breaks off, a broken one is the last."""
@@ -141,14 +162,8 @@ class DlibReader(Reader):
 
     def sample(self, index: int) -> Sample:
         """The sample number `index`. Raises `InputError` when it is broken, `IndexError` when there is none."""
-        summary = self._summary
-        if not 0 <= index < summary.samples:
-            raise IndexError(f"{self.labels} has {summary.samples} samples, not one number {index}")
-        unit = next(islice(self.units(1), index, None))
-        found = next(iter(self.read(unit)))
-        if isinstance(found, Broken):
-            raise InputError(found.why)
-        return found
+        self.require_number(index, self._summary.samples)
+        return self.good(next(iter(self.read(self._unit(index, index + 1)))))
 
     def _sample(self, entry: Entry, face: int, place: dict[str, Any], key: str) -> Sample:
         if entry.problem:
@@ -159,7 +174,10 @@ class DlibReader(Reader):
         if len(boxes) * len(place["parts"]) > _MOST_POINTS:
             raise InputError(f"{entry.name} has {len(boxes)} faces with parts, more than are read.")
         faces = annotation(boxes, place["parts"], place["ignored"])
-        return Sample(key or own, self._folder.read(entry.name), entry.size, faces, extra={FILE: entry.name})
+        extra: dict[str, Any] = {FILE: entry.name}
+        if any(box.further for box in boxes):
+            extra[FURTHER] = [box.further for box in boxes]
+        return Sample(key or own, self._folder.read(entry.name), entry.size, faces, extra=extra)
 
     def _faces(self, head: int, offset: int) -> Iterator[tuple[Entry | UnfinishedError, int]]:
         """The images, each with -1, or with each of its faces' numbers."""
@@ -203,13 +221,9 @@ class DlibReader(Reader):
         return ImageFolder.find(self.labels, names, self.options.images)
 
 
-def _in_order(names: set[str]) -> list[str]:
-    """Names of parts as dlib's trainer orders them, which is as texts: 00, 01, ..."""
-    return sorted(names)
-
-
 def annotation(boxes: list[Box], names: list[str], ignored: bool) -> Annotation:
     """The faces of one image, with the parts `names` as landmarks where there are any in the set."""
+    scores = [box.score for box in boxes]
     extents = np.array([box.extent for box in boxes], np.float64).reshape(-1, 4)
     nowhere = (np.nan, np.nan)
     points = np.array([[box.parts.get(name, nowhere) for name in names] for box in boxes], np.float32)
@@ -217,4 +231,5 @@ def annotation(boxes: list[Box], names: list[str], ignored: bool) -> Annotation:
         boxes=corners(extents),
         landmarks=points.reshape(len(boxes), len(names), 2) if names else None,
         ignored=np.array([box.ignored for box in boxes], np.bool_) if ignored else None,
+        scores=np.array(scores, np.float32) if not all(map(math.isnan, scores)) else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -13,19 +14,31 @@ MOST_FACES = 100_000
 MOST_NAMES = 1024
 _DEEPEST = 64
 _LONGEST = 1 << 22
+_LONGEST_LABEL = 1 << 10
+_NO = ("0", "false")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _SIZE = re.compile(r"\d{1,9}")
+
+LABEL = "label"
+FURTHER = ("difficult", "truncated", "occluded", "angle", "age", "gender", "pose")
+"""Attributes of a box that only dlib has, in the order in which imglab writes them (``ignore`` after the third)."""
+
+SCORE = "detection_score"
+_TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 Attributes = dict[str, str]
 
 
 @dataclass
 class Box:
-    """One face: left, top, width, height, whether it is to be ignored, and x, y by the parts' names."""
+    """One face: left, top, width, height, whether it is to be ignored, its score (NaN where it has none), x, y by the
+    parts' names, and its label and what else of `FURTHER` it has, as they stand there."""
 
     extent: list[float]
     ignored: bool
+    score: float = math.nan
     parts: dict[str, tuple[float, float]] = field(default_factory=dict)
+    further: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -49,10 +62,11 @@ class Parser:
         self._where, self._shift = where, shift
         self._fed = self._depth = 0
         self._image: Entry | None = None
+        self._label: str | None = None
         self._done: list[Entry] = []
         self._expat = parser = expat.ParserCreate()
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
-        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartDoctypeDeclHandler, parser.CharacterDataHandler = self._doctype, self._characters
         parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
 
     def feed(self, data: bytes, last: bool = False) -> list[Entry]:
@@ -98,6 +112,8 @@ class Parser:
             elif name == "part" and self._image.boxes:
                 x, y = (_number(attributes, key) for key in ("x", "y"))
                 self._image.boxes[-1].parts[attributes["name"]] = (x, y)
+            elif name == LABEL and self._image.boxes:
+                self._label = ""
         except KeyError as missing:
             self._image.problem = f"a {name} at byte {self._offset} has no {missing.args[0]}"
         except ValueError as error:
@@ -113,10 +129,33 @@ class Parser:
         if len(image.boxes) >= MOST_FACES:
             raise ValueError(f"more than {MOST_FACES} before it")
         extent = [_number(attributes, name) for name in ("left", "top", "width", "height")]
-        image.boxes.append(Box(extent, attributes.get("ignore", "0") not in ("0", "false")))
+        box = Box(extent, attributes.get("ignore", "0") not in _NO)
+        if SCORE in attributes:
+            box.score = _number(attributes, SCORE)
+        for name in FURTHER:
+            self._note(box, name, attributes.get(name, "0"))
+        image.boxes.append(box)
+
+    def _note(self, box: Box, name: str, value: str) -> None:
+        """Keep what says something: the attributes' defaults are 0, false and unknown."""
+        value = value.strip()
+        if value not in (*_NO, "", "unknown"):
+            if not _TEXT.fullmatch(value):
+                raise ValueError(f"{value[:20]!r} as its {name}")
+            box.further[name] = value
+
+    def _characters(self, text: str) -> None:
+        if self._label is not None:
+            self._label = (self._label + text)[:_LONGEST_LABEL]
 
     def _end(self, name: str) -> None:
         self._depth -= 1
+        if name == LABEL and self._label is not None and self._image is not None:
+            try:
+                self._note(self._image.boxes[-1], LABEL, self._label)
+            except ValueError as error:
+                self._image.problem = f"a box before byte {self._offset} has {error}"
+            self._label = None
         if name == "image" and self._image is not None:
             self._done.append(self._image)
             self._image = None

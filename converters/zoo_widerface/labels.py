@@ -108,11 +108,10 @@ class LabelReader(Reader):
 
     def units(self, size: int = UNIT) -> Iterator[Unit]:
         """A unit's place is the byte offset of its first image, and the keys in it that are not as the names say."""
-        offsets, renamed = self._summary.offsets, self._summary.keys.renamed
+        offsets = self._summary.offsets
         for start in range(0, len(offsets), size):
             stop = min(start + size, len(offsets))
-            keys = {str(number): renamed[number] for number in range(start, stop) if number in renamed}
-            yield Unit(start, stop, {"offset": offsets[start], "keys": keys})
+            yield Unit(start, stop, {"offset": offsets[start], "keys": self._summary.keys.of(start, stop)})
 
     def read(self, unit: Unit) -> Iterator[Sample | Broken]:
         """The images of a unit."""
@@ -123,12 +122,9 @@ class LabelReader(Reader):
     def sample(self, index: int) -> Sample:
         """The image number `index`. Raises `InputError` when it is broken, `IndexError` when there is none."""
         summary = self._summary
-        unit = Unit(index, index + 1, {"offset": summary.offsets[index], "keys": {}})
-        found = next(self.read(unit))
-        if isinstance(found, Broken):
-            raise InputError(f"{found.where}: the sample {found.key} at byte {found.offset}: {found.why}.")
-        found.key = summary.keys.renamed.get(index, found.key)
-        return found
+        self.require_number(index, len(summary.offsets))
+        place = {"offset": summary.offsets[index], "keys": summary.keys.of(index, index + 1)}
+        return self.good(next(self.read(Unit(index, index + 1, place))))
 
     def _sample(self, block: Block, number: int, key: str) -> Sample | Broken:
         name = ""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.datasets.beside import FILE, FOLDER, ImageFolder, key_of
+from zoo.datasets.beside import FILE, FOLDER, ImageFolder, Keys, key_of
 from zoo.datasets.decimals import FARTHEST, corners
 from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
@@ -98,26 +98,35 @@ class WiderMatReader(Reader):
         return facts
 
     def units(self, size: int = UNIT) -> Iterator[Unit]:
-        """Units without a place: the whole file is in memory."""
+        """A unit's place is the keys in it that are not as the names say: the whole file is in memory."""
         for start in range(0, len(self._images), size):
-            yield Unit(start, min(start + size, len(self._images)))
+            stop = min(start + size, len(self._images))
+            yield Unit(start, stop, {"keys": self._keys.of(start, stop)})
 
     def read(self, unit: Unit) -> Iterator[Sample | Broken]:
         """The images of a unit."""
-        for image in self._images[unit.start : unit.stop]:
+        for number, image in enumerate(self._images[unit.start : unit.stop], unit.start):
             try:
-                yield self._sample(image)
+                yield self._sample(image, unit.place["keys"].get(str(number), ""))
             except InputError as error:
                 yield Broken(image.name, str(error).rstrip("."), str(self.path))
 
     def sample(self, index: int) -> Sample:
         """The image number `index`. Raises `InputError` when it is broken, `IndexError` when there is none."""
-        return self._sample(self._images[index])
+        self.require_number(index, len(self._images))
+        return self.good(next(self.read(Unit(index, index + 1, {"keys": self._keys.of(index, index + 1)}))))
 
-    def _sample(self, image: _Image) -> Sample:
+    def _sample(self, image: _Image, key: str) -> Sample:
         name = f"{image.name}.jpg"
         faces = image.faces()
-        return Sample(key_of(name), self._folder.read(name), None, faces, extra={FILE: name})
+        return Sample(key or key_of(name), self._folder.read(name), None, faces, extra={FILE: name})
+
+    @cached_property
+    def _keys(self) -> Keys:
+        keys = Keys()
+        for number, image in enumerate(self._images):
+            keys.add(number, key_of(f"{image.name}.jpg"))
+        return keys
 
     @cached_property
     def _setting(self) -> str:

@@ -59,7 +59,8 @@ class PredictionReader(Reader):
 
     def sample(self, index: int) -> Sample:
         """The image number `index`. Raises `InputError` when it is broken, `IndexError` when there is none."""
-        return self._sample(self._names[index])
+        self.require_number(index, len(self._names))
+        return self.good(next(self.read(Unit(index, index + 1, self._names[index : index + 1]))))
 
     @cached_property
     def _names(self) -> list[str]:

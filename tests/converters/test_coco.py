@@ -21,6 +21,7 @@ from zoo_coco.writer import CocoWriter
 
 from tests.converters.driving import contents, mutations, write, write_with_kills
 from tests.converters.faces import assert_same_labels, labelled, picture, read_all, walk
+from zoo.conversion.plan import make_plan
 from zoo.datasets.beside import FILE, FOLDER
 from zoo.datasets.sample import Annotation, Sample
 from zoo.errors import InputError
@@ -73,7 +74,8 @@ def test_a_document_says_images_boxes_keypoints_crowds_and_scores(tmp_path: Path
     assert np.isnan(faces.keypoints[0, 4]).all() and np.isnan(faces.keypoints[1]).all()
     np.testing.assert_array_equal(faces.scores, np.float32([0.25, np.nan]))
     about = reader.about()
-    assert about.count == 3 and about.holds == HOLDS - {"attributes"}
+    assert about.count == 3 and about.holds == HOLDS - {"attributes"} | {"masks"}
+    assert about.facts["faces with a segmentation, which is left out"] == 1
     assert about.facts["faces"] == 3 and about.facts["categories"] == ["face", "naïve"]
     assert about.facts["annotations without an image, which are left out"] == 1
 
@@ -91,7 +93,7 @@ def test_one_category_by_name_or_number(tmp_path: Path) -> None:
 def test_keypoints_of_a_person_are_left_out_and_counted(tmp_path: Path) -> None:
     person = [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "keypoints": [1, 2, 2] * 17}]
     reader = CocoReader(document(tmp_path, changed(annotations=person)))
-    assert reader.about().holds == {"boxes", "keys"}
+    assert reader.about().holds == {"boxes", "keys", "other"}
     assert reader.about().facts["faces with other keypoints than five, which are left out"] == 1
     assert reader.sample(1).faces and reader.sample(1).faces.keypoints is None  # type: ignore[union-attr]
 
@@ -105,7 +107,18 @@ def test_attributes_that_all_faces_have(tmp_path: Path) -> None:
     found = reader.sample(1).faces
     assert found and found.attributes
     assert {name: values.tolist() for name, values in found.attributes.items()} == {"blur": [1, 0], "occluded": [1, 0]}
-    assert "attributes" in reader.about().holds
+    assert reader.about().holds == {"boxes", "attributes", "other", "keys"}
+    assert reader.about().facts["faces with attributes that are no whole numbers, which are left out"] == 2
+
+
+def test_what_is_left_out_is_named_as_a_loss(tmp_path: Path) -> None:
+    path = document(tmp_path, DOCUMENT)
+    for target, lost in (
+        ("coco", {"masks"}),
+        ("labelv2", {"masks"}),
+        ("wider-txt", {"masks", "keypoints", "flags", "scores"}),
+    ):
+        assert set(make_plan(path, tmp_path / "out", {}, target_format=target).lost) == lost
 
 
 # --- detections

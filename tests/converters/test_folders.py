@@ -95,6 +95,16 @@ def test_the_genuine_list(fixtures: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "001" / "images__00000111.jpg").read_bytes() == samples[1].image.data
 
 
+def test_no_two_lines_of_a_list_get_one_key(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "a-1.jpg"):
+        (tmp_path / name).write_bytes(picture(8, 8, 0, name[-4:]).data)
+    (tmp_path / "label.txt").write_text("a.jpg\t0\na.png\t1\na-1.jpg\t2\na.jpg\t3\n")
+    for unit in (1, 3):
+        samples = read_all(IdentityListReader(tmp_path), unit)
+        assert [sample.identity for sample in samples] == [0, 1, 2, 3]
+        assert [sample.key for sample in samples] == ["a", "a-1", "a-1-2", "a-3"]
+
+
 def test_images_outside_a_persons_folder_are_reported(tmp_path: Path) -> None:
     for path in ("bob/1.jpg", "bob/sub/2.jpg", "stray.jpg", "bob/notes.txt", "nobody/readme.txt", ".x/3.jpg"):
         (tmp_path / path).parent.mkdir(exist_ok=True)

@@ -22,6 +22,7 @@ from zoo_landmarkfiles.pts import PtsReader, PtsWriter, parse
 from tests.converters.driving import contents, mutations, write, write_with_kills
 from tests.converters.pictures import picture, read_all
 from tests.converters.samples import assert_same, random_sample
+from zoo.conversion.plan import make_plan, require_possible
 from zoo.datasets.cropping import Crop, crop
 from zoo.datasets.formats import About
 from zoo.datasets.recognise import recognise
@@ -188,7 +189,8 @@ def test_the_elements_by_hand(tmp_path: Path) -> None:
     reader = DlibReader(xml(tmp_path))
     first, second, third = read_all(reader, 1)
     assert [one.key for one in (first, second, third)] == ["a", "é/b", "a-2"]
-    assert reader.about().holds == {"boxes", "landmarks", "keys", "images", "ignored"}
+    assert reader.about().holds == {"boxes", "landmarks", "keys", "images", "ignored", "other"}
+    assert reader.about().facts["only dlib has"] == ["label"]
     assert faces_of(first).boxes is not None
     assert np.array_equal(faces_of(first).boxes, [[2, 1, 5, 5], [-2, 1.5, 1, 5.5]])  # type: ignore[arg-type]
     nan = float("nan")
@@ -204,9 +206,74 @@ def test_the_elements_by_hand(tmp_path: Path) -> None:
 def test_each_face_of_its_own(tmp_path: Path) -> None:
     reader = DlibReader(xml(tmp_path), DlibReadOptions(images="none", each_face=True))
     for size in (1, 2, 9):
-        assert [one.key for one in read_all(reader, size)] == ["a-0", "a-1", "a-2"]
+        assert [one.key for one in read_all(reader, size)] == ["a-0", "a-1", "a-0-2"]
+    assert reader.sample(2).key == "a-0-2"
     assert reader.about().count == 3
     assert all(len(faces_of(one)) == 1 for one in read_all(reader))
+
+
+FURTHER = """<images>
+  <image file='a.jpg' width='20' height='10'>
+    <box top='1' left='2' width='3' height='4' difficult='1' truncated='1' occluded='1' ignore='1' angle='0.5' age='31'\
+ gender='female' pose='-2' detection_score='0.75'>
+      <label>a &lt;b&gt; &amp; &#233;</label>
+      <part name='00' x='5' y='6'/>
+    </box>
+    <box top='1' left='2' width='3' height='4'/>
+    <box top='1' left='2' width='3' height='4' gender='male'>
+      <label>c</label>
+    </box>
+  </image>
+</images>
+"""
+
+
+def test_what_only_dlib_says_of_boxes_comes_back_in_imglabs_order(tmp_path: Path) -> None:
+    reader = DlibReader(xml(tmp_path, f"<dataset>{FURTHER}</dataset>".encode()), LABELS)
+    about = reader.about()
+    assert about.holds == {"boxes", "landmarks", "ignored", "scores", "other", "keys"}
+    only = ["age", "angle", "difficult", "gender", "label", "occluded", "pose", "truncated"]
+    assert about.facts["only dlib has"] == only
+    (sample,) = read_all(reader)
+    first, second, third = sample.extra["dlib"]
+    assert (first["label"], first["pose"], second, third["gender"]) == ("a <b> & é", "-2", {}, "male")
+    np.testing.assert_array_equal(faces_of(sample).scores, np.array([0.75, np.nan, np.nan], np.float32))  # type: ignore[arg-type]
+    made = write(lambda work: DlibWriter(work, ALONE), tmp_path, [sample])
+    assert FURTHER in made.read_text()
+    (face, *_) = read_all(DlibReader(made, DlibReadOptions(images="none", each_face=True)))
+    assert face.extra["dlib"] == [first]
+
+
+def test_a_loss_of_what_only_dlib_says_is_named(tmp_path: Path) -> None:
+    path = xml(tmp_path, f"<dataset>{FURTHER}</dataset>".encode())
+    plan = make_plan(path, tmp_path / "out", {}, target_format="coco")
+    assert plan.lost == ("landmarks", "other")
+    with pytest.raises(UsageError, match="coco cannot hold landmarks and annotation that no other format has"):
+        require_possible(plan)
+    assert make_plan(path, tmp_path / "out", {}, target_format="dlib-xml").lost == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("'0.75'", "'much'", "'much' as its detection_score"),
+        ("'female'", f"'{'f' * 300}'", "as its gender"),
+        ("<label>c<", "<label>c&#10;c<", "as its label"),
+        ("<label>c<", f"<label>{'c' * 5000}<", "as its label"),
+    ],
+)
+def test_what_dlib_does_not_write_is_refused(tmp_path: Path, old: str, new: str, why: str) -> None:
+    (found,) = list(DlibReader(xml(tmp_path, f"<dataset>{FURTHER.replace(old, new)}</dataset>".encode()), LABELS))
+    assert isinstance(found, Broken)
+    assert why in found.why
+
+
+def test_keys_are_never_given_twice(tmp_path: Path) -> None:
+    names = ["a.jpg", "a.jpg", "a-1.jpg", "a-1-2.jpg"]
+    images = "".join(f"<image file='{name}'/>" for name in names)
+    reader = DlibReader(xml(tmp_path, f"<dataset><images>{images}</images></dataset>".encode()), LABELS)
+    assert len({sample.key for sample in read_all(reader)}) == 4
+    assert reader.about().facts["names given twice"] == 3
 
 
 def test_faces_are_cut_out_of_the_genuine_photographs(fixtures: Path) -> None:

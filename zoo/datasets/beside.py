@@ -57,6 +57,10 @@ class Keys:
             self.renamed[number] = key
         self._taken.add(hash(key))
 
+    def of(self, start: int, stop: int) -> dict[str, str]:
+        """The part of `renamed` for the images `start` to `stop`, as JSON has it."""
+        return {str(number): self.renamed[number] for number in range(start, stop) if number in self.renamed}
+
 
 def file_name(sample: Sample) -> str:
     """What a label file calls the image of `sample`: as its source did, else its key with the image's suffix.
