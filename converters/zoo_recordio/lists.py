@@ -27,7 +27,7 @@ class NameList:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        first = next((block[: block.index(b"\n")] for _, block in text_blocks(path)), b"")
+        first = next((block[: block.index(b"\n")] for _, block in text_blocks(path)), b"").decode("utf-8", "replace")
         self.order: Order = order(_columns(first), f"{path.name} line 1")
         self._path_column = 1 if self.order == "insightface" else -1
 
@@ -35,15 +35,15 @@ class NameList:
         """The number of lines."""
         return sum(block.count(b"\n") for _, block in text_blocks(self.path))
 
-    def lines(self, place: list[int]) -> Iterator[bytes]:
+    def lines(self, place: list[int]) -> Iterator[str]:
         """The lines from `place` on, which is the byte of a block and the number of lines to pass over."""
         start, skip = place
         for _, block in text_blocks(self.path, start):
-            lines = block.split(b"\n")[:-1]
+            lines = block.decode("utf-8", "replace").split("\n")[:-1]
             yield from lines[skip:]
             skip = max(0, skip - len(lines))
 
-    def name(self, line: bytes, key: int) -> str:
+    def name(self, line: str, key: int) -> str:
         """The path in a line. Raises `InputError` for a line of another form, or of another key than `key`."""
         columns = _columns(line)
         if len(columns) < 3:
@@ -116,8 +116,8 @@ def relabelled(line: bytes, order: Order, label: int) -> bytes:
     return b"\t".join(columns) + b"\n"
 
 
-def _columns(line: bytes) -> list[str]:
-    return line.decode("utf-8", "replace").rstrip("\r").split("\t")
+def _columns(line: str) -> list[str]:
+    return line.rstrip("\r").split("\t")
 
 
 def _is_number(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,14 @@ class RecordReader(Reader):
         place, skip, names = unit.place
         rows = self._rows(place, skip, unit.stop - unit.start)
         with Records(self.files.rec) as records:
-            for (key, offset), path in zip(rows, self._paths(names), strict=False):
+            for (key, offset), line in zip(rows, self._lines(names), strict=False):
                 try:
                     data, start, stop = records.locate(offset)
                 except RecordError as error:
                     yield self._broken(key, offset, str(error))
                     continue
                 try:
-                    yield self._sample(key, data, start, stop, path)
+                    yield self._sample(key, data, start, stop, line)
                 except InputError as error:
                     yield self._broken(key, offset, str(error), data[start:stop])
 
@@ -93,11 +93,11 @@ class RecordReader(Reader):
         with Records(self.files.rec) as records:
             try:
                 data = records.payload(offset)
-                return self._sample(key, data, 0, len(data), self._path(index))
+                return self._sample(key, data, 0, len(data), self._line(index))
             except InputError as error:
                 return self.good(self._broken(key, offset, str(error)))
 
-    def _sample(self, key: int, data: bytes, start: int, stop: int, path: bytes | None) -> Sample:
+    def _sample(self, key: int, data: bytes, start: int, stop: int, line: str | None) -> Sample:
         """The sample whose record is ``data[start:stop]``. Raises `InputError`."""
         begin = start + SIZE
         if begin > stop:
@@ -122,12 +122,12 @@ class RecordReader(Reader):
             extra["id"] = id1
         if id2:
             extra["id2"] = id2
-        name = str(key) if path is None else self._name(path, key, extra)
+        name = str(key) if line is None else self._name(line, key, extra)
         image = data[begin:stop]
         encoded = EncodedImage(image, "jpeg" if image.startswith(_JPEG) else sniff(image))
         return Sample(name, encoded, None, None, identity, None, None, extra)
 
-    def _name(self, line: bytes, key: int, extra: dict[str, Any]) -> str:
+    def _name(self, line: str, key: int, extra: dict[str, Any]) -> str:
         extra["path"] = path = self._list.name(line, key)
         return key_of(path)
 
@@ -136,24 +136,26 @@ class RecordReader(Reader):
         return Broken(name, why.rstrip("."), self.files.rec.name, offset, data)
 
     def _rows(self, place: list[Any], skip: int, count: int) -> Iterator[tuple[int, int]]:
-        """Keys and offsets of `count` rows from a place on, with no walk over those before it."""
+        """Keys and offsets of `count` rows from a place on, with no walk over those before it. Raises `InputError` when
+        there are fewer by now."""
         rows: Rows = Index(self.files.idx, self.files.rec) if len(place) == 1 else Scan(self.files.rec)
-        pairs = ((key, at) for _, keys, offsets in rows.blocks(place) for key, at in zip(keys, offsets, strict=True))
-        return islice(chain(pairs, self._shortened()), skip, skip + count)
-
-    def _shortened(self) -> Iterator[tuple[int, int]]:
-        """What is reached when there are fewer rows than there were. Raises `InputError`."""
+        for _, keys, offsets in rows.blocks(place):
+            own = slice(skip, skip + count)
+            taken = keys[own]
+            yield from zip(taken, offsets[own], strict=True)
+            skip, count = max(0, skip - len(keys)), count - len(taken)
+            if not count:
+                return
         raise InputError(f"{self.files.rec} or its index became shorter while it was read.")
-        yield
 
     @cached_property
     def _list(self) -> NameList:
         return NameList(self.files.lst)
 
-    def _paths(self, place: list[int] | None) -> Iterator[bytes | None]:
-        return repeat(None) if place is None else chain(self._list.lines(place), repeat(b""))
+    def _lines(self, place: list[int] | None) -> Iterator[str | None]:
+        return repeat(None) if place is None else chain(self._list.lines(place), repeat(""))
 
-    def _path(self, index: int) -> bytes | None:
+    def _line(self, index: int) -> str | None:
         if self.contents.names is None:
             return None
         start, skip = self._line_places[index // UNIT]
