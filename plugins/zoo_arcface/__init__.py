@@ -19,6 +19,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         summary="ArcFace: faces as vectors whose angle says how alike two people are.",
         load="zoo_arcface.encoder:load",
         default="mobilefacenet_foamliu",
+        options="zoo.inference.options:FaceOptions",
         architectures=(
             *("arcface_r18", "arcface_r34", "arcface_r50", "arcface_r100", "arcface_r200"),
             *("arcface_mbf", "arcface_mbf_large"),
