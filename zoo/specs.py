@@ -113,7 +113,8 @@ class FormatSpec:
     nothing of the network they belong to; it is empty where a file holds its network. `read_card` is called with a path
     and returns the text that `write_card`, called with a path and a text, has put into the file, or an empty one. A
     model of several files is named by one path, for which `files` returns them all. `config` is called with the path of
-    an upstream configuration file and returns its ``model`` part, a mapping.
+    an upstream configuration file and returns its ``model`` part, a mapping; `configured` with the path of a model, and
+    returns what the file itself says of how its network was configured, a mapping, empty where it says nothing.
     """
 
     name: str
@@ -133,6 +134,7 @@ class FormatSpec:
     write_card: str = ""
     files: str = ""
     config: str = ""
+    configured: str = ""
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,8 @@ def _require_same(inside: ModelCard, card: str, path: Path) -> None:
 
 def _by_tensors(path: Path, spec: FormatSpec, card: str) -> Artifact:
     """By the names and shapes of a weight file's tensors, or by what the user says."""
+    if said := _configured(path, spec, card):
+        return _of_architecture(path, spec, *said, card, "built as the file says that it was configured")
     if spec.tensors:
         shapes: Mapping[str, tuple[int, ...]] = resolve(spec.tensors)(path)
         methods = [catalogue().cards[card].method] if card else [*catalogue().methods]
@@ -125,6 +127,24 @@ def _by_tensors(path: Path, spec: FormatSpec, card: str) -> Artifact:
     if card:
         return Artifact(path, spec.name, catalogue().cards[card], "said by you")
     raise UsageError(f"Nothing tells what model {path} is: say with card=MODEL whose {spec.name} file it is.")
+
+
+def _configured(path: Path, spec: FormatSpec, card: str) -> tuple[str, Mapping[str, Any]] | None:
+    """(architecture, arguments) from the hyper-parameters that a file holds beside its weights."""
+    document: Mapping[str, Any] = resolve(spec.configured)(path) if spec.configured else {}
+    return described_by(document, card) if document else None
+
+
+def described_by(document: Mapping[str, Any], card: str = "") -> tuple[str, Mapping[str, Any]] | None:
+    """(architecture, arguments) of the network that a configuration describes, by the method that knows it: the
+    `card`'s, or any."""
+    methods = [catalogue().cards[card].method] if card else [*catalogue().methods]
+    for name in methods:
+        method = catalogue().methods[name]
+        found: tuple[str, Mapping[str, Any]] | None = resolve(method.config)(document) if method.config else None
+        if found:
+            return found
+    return None
 
 
 def _recognised(

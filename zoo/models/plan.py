@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError, suggestion
-from zoo.inference.artifacts import Artifact, identify, model_formats
+from zoo.inference.artifacts import Artifact, described_by, identify, model_formats
 from zoo.inference.preprocess import parse_sizes
 from zoo.models.options import PortOptions
 from zoo.models.route import Route, find, reachable
@@ -137,11 +137,8 @@ def _described(options: PortOptions) -> tuple[str, Mapping[str, Any]] | None:
     reader = next((spec.config for spec in catalogue().formats.values() if spec.config), "")
     if not reader:
         raise UsageError(f"No installed plugin reads upstream configuration files such as {path}.")
-    document = resolve(reader)(path)
-    for method in catalogue().methods.values():
-        found: tuple[str, Mapping[str, Any]] | None = resolve(method.config)(document) if method.config else None
-        if found:
-            return found
+    if found := described_by(resolve(reader)(path), options.card):
+        return found
     raise UsageError(f"{path} describes no network of an installed method.")
 
 
