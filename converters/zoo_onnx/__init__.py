@@ -19,6 +19,8 @@ def zoo_formats() -> Iterator[FormatSpec]:
         kinds=("model",),
         suffixes=(".onnx",),
         sniff="zoo_onnx.sniff:sniff",
+        read_card="zoo_onnx.cards:read_card",
+        write_card="zoo_onnx.cards:write_card",
     )
 
 
