@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ModelError
 from zoo.files import replacing
 from zoo_torch import container, safetensors
-from zoo_torch.container import Contents, Place
+from zoo_torch.container import Contents
 from zoo_torch.pickled import ITEM_SIZES, Stored
 from zoo_torch.wrapping import Unwrapped, unwrap
 

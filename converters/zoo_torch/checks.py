@@ -19,5 +19,9 @@ def torch() -> Health:
         return Health("torch", "error", str(error), "install it again: pip install --force-reinstall 'facezoo[torch]'")
     if result != [0.0, 2.0]:
         return Health("torch", "error", f"relu of -1 and 2 came out as {result}", "install it again")
-    devices = ["cpu", *(["cuda"] if engine.cuda.is_available() else []), *(["mps"] if engine.backends.mps.is_available() else [])]
+    devices = [
+        "cpu",
+        *(["cuda"] if engine.cuda.is_available() else []),
+        *(["mps"] if engine.backends.mps.is_available() else []),
+    ]
     return Health("torch", "ok", f"{engine.__version__}, devices: {', '.join(devices)}")

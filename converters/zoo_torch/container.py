@@ -65,7 +65,9 @@ def read(path: Path) -> Contents:
         if is_stream(head):
             return _stream(file, path)
         if is_tar(head):
-            raise ModelError(f"{path} is a tar archive as torch wrote it before 0.2; save it anew with a torch below 2.")
+            raise ModelError(
+                f"{path} is a tar archive as torch wrote it before 0.2; save it anew with a torch below 2."
+            )
     raise ModelError(f"{path} is damaged or not a file of torch.save.")
 
 
@@ -106,7 +108,9 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 def _archive(file: IO[bytes], path: Path) -> Contents:
     root, members = directory(file, path)
     if f"{root}constants.pkl" in members:
-        raise ModelError(f"{path} is a TorchScript archive, a program of its own; bring the state dict it was made from.")
+        raise ModelError(
+            f"{path} is a TorchScript archive, a program of its own; bring the state dict it was made from."
+        )
     if f"{root}byteorder" in members and fetch(file, members[f"{root}byteorder"], path) != b"little":
         raise ModelError(f"{path} was written on a big-endian machine; save it anew on a usual one.")
     data = bytes(fetch(file, members[f"{root}data.pkl"], path))

@@ -66,7 +66,9 @@ def _trace(network: Any, images: torch.Tensor, edge: Edge, outputs: Sequence[str
             )
     except (RuntimeError, ValueError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"torch cannot export {edge.source} to ONNX of opset {edge.options.opset}: {reason}.") from None
+        raise ModelError(
+            f"torch cannot export {edge.source} to ONNX of opset {edge.options.opset}: {reason}."
+        ) from None
 
 
 def _tidy(model: Any, dynamic: frozenset[str]) -> None:

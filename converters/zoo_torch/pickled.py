@@ -1,8 +1,8 @@
 """The pickle inside a file of `torch.save`, carried out without torch and without running anything.
 
 Tensors become descriptions (`Stored`) of where their numbers lie. A class of somebody's program becomes an `Inert` that
-keeps its name and what it was filled with, and so does an object of such a class. A name of Python's own modules that is
-not known here, and a call of anything but a class, is refused: honest checkpoints have neither.
+keeps its name, and so does an object of such a class, with what it was filled with. A name of Python's own modules that
+is not known here, and a call of anything but a class, is refused: honest checkpoints have neither.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ _STORAGES = {
 }  # fmt: skip
 _ALIASES = {"__builtin__": "builtins", "copy_reg": "copyreg", "torch.cuda": "torch", "torch.storage": "torch"}
 _OF_PYTHON = sys.stdlib_module_names | {"__builtin__", "copy_reg", "nt", "posix", "distutils", "imp", "asyncore"}
-_HARMLESS = frozenset(
-    "argparse.Namespace types.SimpleNamespace uuid.UUID datetime.date datetime.datetime datetime.timedelta"
-    " datetime.timezone decimal.Decimal fractions.Fraction collections.deque builtins.bool builtins.complex"
-    " builtins.dict builtins.float builtins.frozenset builtins.int builtins.list builtins.object builtins.slice"
-    " builtins.str builtins.tuple builtins.type typing.Any typing.Union typing.Dict typing.List typing.Tuple".split()
-)
+_HARMLESS = frozenset((
+    "argparse.Namespace", "types.SimpleNamespace", "uuid.UUID", "decimal.Decimal", "fractions.Fraction",
+    "collections.deque", "datetime.date", "datetime.datetime", "datetime.timedelta", "datetime.timezone",
+    "builtins.bool", "builtins.complex", "builtins.dict", "builtins.float", "builtins.int", "builtins.list",
+    "builtins.object", "builtins.slice", "builtins.str", "builtins.tuple", "builtins.type", "typing.Any",
+    "typing.Union", "typing.Dict", "typing.List", "typing.Tuple",
+))  # fmt: skip
 """Names of Python's own modules that old checkpoints hold, which become `Inert` as other classes do."""
 _MOST_AXES = 64
 _LONGEST_PATH = 4096

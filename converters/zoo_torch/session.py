@@ -86,7 +86,7 @@ def _choose(device: str) -> torch.device:
     there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[name]
     if int(index or 0) >= there:
         raise RuntimeMissingError(
-            f"The device {device} was asked for, but this torch, {torch.__version__}, sees none; install its drivers and"
-            " a torch that was built for it, or leave the device out."
+            f"The device {device} was asked for, but this torch, {torch.__version__}, sees none; install its drivers"
+            " and a torch that was built for it, or leave the device out."
         )
     return torch.device(name, int(index)) if index else torch.device(name)

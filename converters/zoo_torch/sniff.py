@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.errors import ModelError
-from zoo_torch import container, safetensors as safe
+from zoo_torch import container
+from zoo_torch import safetensors as safe
 from zoo_torch.wrapping import LIGHTNING
 
 _SURE, _NAMED, _OTHER = 0.9, 0.95, 0.2
@@ -17,7 +18,9 @@ def torch(path: Path) -> tuple[float, str]:
     """How sure it is that `path` is a file of `torch.save`, from 0 to 1, and why."""
     kind, lightning = _pickled(path)
     if not kind or lightning:
-        return (_OTHER, "is a Lightning checkpoint, which torch.save wrote") if kind else (0.0, "is no file of torch.save")
+        return (
+            (_OTHER, "is a Lightning checkpoint, which torch.save wrote") if kind else (0.0, "is no file of torch.save")
+        )
     return (_NAMED if path.suffix.lower() in (".pth", ".pt") else _SURE), f"is {kind}"
 
 

@@ -1,4 +1,4 @@
-"""Where in a checkpoint the network's tensors are, and what else it says: the ways in which training programs wrap them."""
+"""Where in a checkpoint the network's tensors are, and what else it says: how training programs wrap them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ _HOLDERS = ("state_dict_ema", "state_dict", "state_dict_backbone", "model_state_
 timm's ``load_state_dict`` (timm/models/_helpers.py); ``state_dict_backbone`` is of arcface_torch's train_v2.py."""
 _PREFIX = "module."
 """What torch's DataParallel puts before all names."""
-_TRAINING = ("optimizer", "state_optimizer", "optimizer_states", "lr_schedulers", "state_lr_scheduler", "callbacks", "loops")
+_TRAINING = (
+    "optimizer",
+    "state_optimizer",
+    "optimizer_states",
+    "lr_schedulers",
+    "state_lr_scheduler",
+    "callbacks",
+    "loops",
+)
 _MOST_VALUES = 10_000
 _DEEPEST = 12
 
