@@ -41,7 +41,7 @@ def zoo_formats() -> Iterator[FormatSpec]:
         sniff="zoo_folders.sniff:boxes_landmarks",
         reader="zoo_folders.sidecars:SidecarReader",
         writer="zoo_folders.sidecars:SidecarWriter",
-        write_options="zoo_folders.options:SidecarOptions",
+        write_options="zoo_folders.options:SidecarWriteOptions",
         holds=("boxes", "landmarks", "keys", "images"),
         folder=True,
     )
@@ -64,7 +64,7 @@ def zoo_formats() -> Iterator[FormatSpec]:
         sniff="zoo_folders.sniff:npts",
         reader="zoo_folders.patches:PatchReader",
         writer="zoo_folders.patches:PatchWriter",
-        write_options="zoo_folders.options:PatchOptions",
+        write_options="zoo_folders.options:PatchWriteOptions",
         holds=("landmarks", "keys", "images"),
         folder=True,
     )

@@ -29,7 +29,7 @@ class IdentityWriteOptions:
 
 
 @dataclass(frozen=True)
-class SidecarOptions(Crop):
+class SidecarWriteOptions(Crop):
     """Writing images with boxes and landmarks in text files. As the Lambda fork does it: crop=padded crop_size=512
     whole_boxes=true."""
 
@@ -57,7 +57,7 @@ class FaceSyntheticsWriteOptions(Crop):
 
 
 @dataclass(frozen=True)
-class PatchOptions(Crop):
+class PatchWriteOptions(Crop):
     """Writing landmark patches. With crop_rotation each face gets a second, turned patch NAME_r."""
 
     crop: Literal["none", "affine", "padded", "clipped"] = option(

@@ -17,7 +17,7 @@ from zoo.datasets.formats import About
 from zoo.datasets.sample import Annotation, Sample
 from zoo.datasets.tables import noted, one_face
 from zoo.errors import InputError
-from zoo_folders.options import PatchOptions
+from zoo_folders.options import PatchWriteOptions
 
 POINTS = 68
 _BYTES = 2 * POINTS * 8
@@ -84,8 +84,8 @@ class PatchWriter(FolderWriter):
 
     needs = frozenset({"images", "landmarks"})
 
-    def __init__(self, work: Path, options: PatchOptions | None = None, about: About | None = None) -> None:
-        super().__init__(work, options or PatchOptions(), about)
+    def __init__(self, work: Path, options: PatchWriteOptions | None = None, about: About | None = None) -> None:
+        super().__init__(work, options or PatchWriteOptions(), about)
 
     def files(self, sample: Sample, number: int) -> list[tuple[str, bytes]]:
         """The patches of a sample. Raises `InputError` for other than 68 landmarks."""

@@ -15,7 +15,7 @@ from zoo.datasets.sample import Annotation, Sample
 from zoo.datasets.tables import lines, table
 from zoo.errors import InputError
 from zoo.types import Floats
-from zoo_folders.options import SidecarOptions
+from zoo_folders.options import SidecarWriteOptions
 
 POINTS = 68
 BOXES, LANDMARKS, MASKS = "_bbox.txt", "_ldmks.txt", "_seg.png"
@@ -68,8 +68,8 @@ class SidecarWriter(FolderWriter):
 
     needs = frozenset({"images"})
 
-    def __init__(self, work: Path, options: SidecarOptions | None = None, about: About | None = None) -> None:
-        super().__init__(work, options or SidecarOptions(), about)
+    def __init__(self, work: Path, options: SidecarWriteOptions | None = None, about: About | None = None) -> None:
+        super().__init__(work, options or SidecarWriteOptions(), about)
 
     def files(self, sample: Sample, number: int) -> list[tuple[str, bytes]]:
         """The image, and a text file for what its annotation has. Raises `InputError` for other than 68 landmarks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from zoo.datasets.besideoptions import CopyImages, FindImages
 from zoo.datasets.cropoptions import Crop
 from zoo.options import option
 
@@ -33,25 +34,16 @@ class PtsWriteOptions(Crop):
 
 
 @dataclass(frozen=True)
-class DlibReadOptions:
+class DlibReadOptions(FindImages):
     """Reading dlib's XML."""
 
-    images: str = option(
-        "",
-        "Folder that the images' names are relative to; by default looked for beside the labels. none reads none.",
-    )
     each_face: bool = option(False, "Make each face a sample of its own, KEY-0, KEY-1 and so on.")
 
 
 @dataclass(frozen=True)
-class DlibWriteOptions:
+class DlibWriteOptions(CopyImages):
     """Writing dlib's XML."""
 
-    copy_images: bool | None = option(
-        None,
-        "Make a folder with the labels and the images; by default images that lie in a folder of their own stay there,"
-        " and for others this has to be said.",
-    )
     decimals: int = option(0, "Decimals of coordinates; dlib itself reads whole numbers only.", least=0, most=6)
     boxes: Literal["source", "landmarks"] = option(
         "source", "Take the source's boxes, or those around the landmarks, for a source that has none."

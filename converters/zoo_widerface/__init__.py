@@ -9,8 +9,8 @@ from zoo.specs import FormatSpec
 
 ZOO_API = 1
 
-_LABELS = "zoo_widerface.options:LabelOptions"
-_WRITES = "zoo_widerface.options:WriteOptions"
+_LABELS = "zoo_widerface.options:LabelReadOptions"
+_WRITES = "zoo_widerface.options:LabelWriteOptions"
 
 
 @hookimpl
@@ -25,7 +25,7 @@ def zoo_formats() -> Iterator[FormatSpec]:
         reader="zoo_widerface.widertxt:WiderTextReader",
         writer="zoo_widerface.widertxt:WiderTextWriter",
         read_options=_LABELS,
-        write_options="zoo_widerface.options:WiderTextOptions",
+        write_options="zoo_widerface.options:WiderTextWriteOptions",
         holds=("boxes", "ignored", "attributes", "keys", "images"),
     )
     yield FormatSpec(
@@ -35,7 +35,7 @@ def zoo_formats() -> Iterator[FormatSpec]:
         suffixes=(".mat",),
         sniff="zoo_widerface.sniff:wider_mat",
         reader="zoo_widerface.mat:WiderMatReader",
-        read_options="zoo_widerface.options:MatOptions",
+        read_options="zoo_widerface.options:MatReadOptions",
         holds=("boxes", "ignored", "attributes", "keys", "images"),
     )
     yield FormatSpec(
@@ -69,7 +69,7 @@ def zoo_formats() -> Iterator[FormatSpec]:
         sniff="zoo_widerface.sniff:wider_predictions",
         reader="zoo_widerface.predictions:PredictionReader",
         writer="zoo_widerface.predictions:PredictionWriter",
-        read_options="zoo_widerface.options:PredictionOptions",
+        read_options="zoo_widerface.options:PredictionReadOptions",
         holds=("boxes", "scores", "keys"),
         folder=True,
     )

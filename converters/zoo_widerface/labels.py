@@ -20,7 +20,7 @@ from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.errors import InputError
 from zoo_widerface.lines import Block, Lines
-from zoo_widerface.options import LabelOptions
+from zoo_widerface.options import LabelReadOptions
 
 _TRIED = 8
 _ALWAYS = ("images", "faces", "degenerate boxes")
@@ -82,8 +82,8 @@ class LabelReader(Reader):
     file_name: ClassVar[str]
     """What the label file is called in such a folder."""
 
-    def __init__(self, path: Path, options: LabelOptions | None = None) -> None:
-        super().__init__(path, options or LabelOptions())
+    def __init__(self, path: Path, options: LabelReadOptions | None = None) -> None:
+        super().__init__(path, options or LabelReadOptions())
         self.labels = path / self.file_name if path.is_dir() else path
 
     @abstractmethod

@@ -18,7 +18,7 @@ from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.errors import InputError
 from zoo_widerface.matlab import Value, load
-from zoo_widerface.options import MatOptions
+from zoo_widerface.options import MatReadOptions
 from zoo_widerface.widertxt import ATTRIBUTES, annotate
 
 SETTINGS = ("easy", "medium", "hard")
@@ -65,8 +65,8 @@ class WiderMatReader(Reader):
     `InputError` for a file that is no such one, or damaged.
     """
 
-    def __init__(self, path: Path, options: MatOptions | None = None) -> None:
-        super().__init__(path, options or MatOptions())
+    def __init__(self, path: Path, options: MatReadOptions | None = None) -> None:
+        super().__init__(path, options or MatReadOptions())
 
     def about(self) -> About:
         """Counted over all images, which the file has to be read for anyway."""

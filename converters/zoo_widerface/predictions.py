@@ -17,7 +17,7 @@ from zoo.datasets.formats import UNIT, About, Part, Reader, Unit, Writer
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.errors import InputError
 from zoo_widerface.lines import Lines, counted, numbers
-from zoo_widerface.options import PredictionOptions
+from zoo_widerface.options import PredictionReadOptions
 from zoo_widerface.writing import faces_of, within
 
 SUFFIX = ".txt"
@@ -27,8 +27,8 @@ class PredictionReader(Reader):
     """Reads a folder of detections, x y width height score, best first or not. A sample's key is the file's path below
     the folder without its suffix: the event and the image."""
 
-    def __init__(self, path: Path, options: PredictionOptions | None = None) -> None:
-        super().__init__(path, options or PredictionOptions())
+    def __init__(self, path: Path, options: PredictionReadOptions | None = None) -> None:
+        super().__init__(path, options or PredictionReadOptions())
         self._folder = ImageFolder.find(path, (), self.options.images)
 
     def about(self) -> About:

@@ -14,7 +14,7 @@ from zoo.datasets.sample import Annotation, Sample
 from zoo.errors import InputError
 from zoo_widerface.labels import Entry, LabelReader
 from zoo_widerface.lines import Block, Lines, counted, decoded, is_row, numbers
-from zoo_widerface.options import WiderTextOptions
+from zoo_widerface.options import WiderTextWriteOptions
 from zoo_widerface.writing import LabelWriter
 
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
@@ -63,8 +63,8 @@ class WiderTextWriter(LabelWriter):
     format = "wider-txt"
     file_name = WiderTextReader.file_name
 
-    def __init__(self, work: Path, options: WiderTextOptions | None = None, about: About | None = None) -> None:
-        super().__init__(work, options or WiderTextOptions(), about)
+    def __init__(self, work: Path, options: WiderTextWriteOptions | None = None, about: About | None = None) -> None:
+        super().__init__(work, options or WiderTextWriteOptions(), about)
 
     def render(self, name: str, sample: Sample, faces: Annotation) -> str:
         """Name, count and rows, each row with the space at its end that the original has."""

@@ -16,7 +16,7 @@ from zoo.datasets.sample import Annotation, Sample
 from zoo.datasets.streams import Growing, part_path
 from zoo.errors import InputError
 from zoo.types import Floats
-from zoo_widerface.options import WriteOptions
+from zoo_widerface.options import LabelWriteOptions
 
 
 class LabelWriter(Writer):
@@ -30,8 +30,8 @@ class LabelWriter(Writer):
     file_name: ClassVar[str]
     """What the label file is called in a folder with images."""
 
-    def __init__(self, work: Path, options: WriteOptions | None = None, about: About | None = None) -> None:
-        super().__init__(work, options or WriteOptions(), about)
+    def __init__(self, work: Path, options: LabelWriteOptions | None = None, about: About | None = None) -> None:
+        super().__init__(work, options or LabelWriteOptions(), about)
         self.copies = must_copy(self.options.copy_images, about, self.format)
         self._labels = Growing(self.out / self.file_name if self.copies else self.out)
 

@@ -22,8 +22,8 @@ from zoo_folders.options import (
     FaceSyntheticsWriteOptions,
     IdentityReadOptions,
     IdentityWriteOptions,
-    PatchOptions,
-    SidecarOptions,
+    PatchWriteOptions,
+    SidecarWriteOptions,
 )
 from zoo_folders.patches import PatchReader, PatchWriter
 from zoo_folders.sidecars import SidecarReader, SidecarWriter
@@ -38,7 +38,7 @@ from zoo.datasets.recognise import recognise
 from zoo.datasets.sample import RAW, Annotation, Broken, EncodedImage, Sample
 from zoo.errors import InputError, UsageError, ZooError
 
-UNCUT = PatchOptions(crop="none")
+UNCUT = PatchWriteOptions(crop="none")
 FORMATS: dict[str, tuple[Any, Any, Any]] = {
     "image-boxes-landmarks": (SidecarReader, SidecarWriter, None),
     "facesynthetics": (FaceSyntheticsReader, FaceSyntheticsWriter, None),
@@ -234,7 +234,7 @@ def test_the_lambda_layout_by_hand(tmp_path: Path) -> None:
 
 
 def test_the_lambda_crop(tmp_path: Path) -> None:
-    options = SidecarOptions(crop="padded", crop_scale=1.5, crop_size=512, whole_boxes=True)
+    options = SidecarWriteOptions(crop="padded", crop_scale=1.5, crop_size=512, whole_boxes=True)
     write_all(SidecarWriter(tmp_path, options), [face()])
     assert (tmp_path / "out" / "000000_bbox.txt").read_text() == "134 85 384 426\n"  # the square of 42 begins at -9, -4
     (read,) = read_all(SidecarReader(tmp_path / "out"))
@@ -392,18 +392,18 @@ def test_npts_are_relative_doubles(tmp_path: Path) -> None:
 
 
 def test_cpts_around_the_middle_or_none(tmp_path: Path) -> None:
-    write_all(PatchWriter(tmp_path / "a", PatchOptions(centre="middle")), [face()])
+    write_all(PatchWriter(tmp_path / "a", PatchWriteOptions(centre="middle")), [face()])
     cpts = np.frombuffer((tmp_path / "a" / "out" / "000000.cpts").read_bytes())
     npts = np.frombuffer((tmp_path / "a" / "out" / "000000.npts").read_bytes())
     assert np.allclose(cpts, npts * 2 - 1)
     (read,) = read_all(PatchReader(tmp_path / "a" / "out"))
     assert read.extra == {} or read.extra["crop"][:2] == [0, 0]
-    write_all(PatchWriter(tmp_path / "b", PatchOptions(centre="none")), [face()])
+    write_all(PatchWriter(tmp_path / "b", PatchWriteOptions(centre="none")), [face()])
     assert set(contents(tmp_path / "b" / "out")) == {"000000.png", "000000.npts"}
 
 
 def test_turned_copies(tmp_path: Path) -> None:
-    options = PatchOptions(crop_rotation=30, crop_scale=1)
+    options = PatchWriteOptions(crop_rotation=30, crop_scale=1)
     write_all(PatchWriter(tmp_path / "a", options), [face()])
     assert [one.key for one in read_all(PatchReader(tmp_path / "a" / "out"))] == ["000000", "000000_r"]
     write_all(PatchWriter(tmp_path / "b", replace(options, upright=False)), [face()])

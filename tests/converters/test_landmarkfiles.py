@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zoo_folders.facesynthetics import FaceSyntheticsReader, FaceSyntheticsWriter
-from zoo_folders.options import PatchOptions
+from zoo_folders.options import PatchWriteOptions
 from zoo_folders.patches import PatchWriter
 from zoo_landmarkfiles import dlibxml, imglab
 from zoo_landmarkfiles.dlibwriter import DlibWriter
@@ -87,7 +87,7 @@ def test_targets_of_68_points_refuse_others_and_take_the_rest(fixtures: Path, tm
     with pytest.raises(InputError, match="tongue has 19 landmarks; this format holds 68 or 70"):
         FaceSyntheticsWriter(tmp_path).part(0, 0).write(third)
     with pytest.raises(InputError, match="tongue has 19 landmarks"):
-        PatchWriter(tmp_path, PatchOptions(crop_size=56)).part(0, 0).write(third)
+        PatchWriter(tmp_path, PatchWriteOptions(crop_size=56)).part(0, 0).write(third)
 
 
 def test_pts_counted_from_one_go_back_as_they_were(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from zoo_widerface.labelv2 import LabelV2Reader, LabelV2Writer
 from zoo_widerface.lines import FACES
 from zoo_widerface.mat import WiderMatReader
 from zoo_widerface.matlab import load
-from zoo_widerface.options import LabelOptions, MatOptions, WiderTextOptions, WriteOptions
+from zoo_widerface.options import LabelReadOptions, LabelWriteOptions, MatReadOptions, WiderTextWriteOptions
 from zoo_widerface.predictions import PredictionReader, PredictionWriter
 from zoo_widerface.retinaface import RetinaFaceReader, RetinaFaceWriter
 from zoo_widerface.widertxt import WiderTextReader, WiderTextWriter
@@ -94,7 +94,7 @@ def label_file(tmp_path: Path, text: str | bytes, name: str = "labels.txt") -> P
 @pytest.mark.parametrize(("setting", "kept"), [("easy", 7211), ("medium", 13319), ("hard", 31958)])
 def test_the_matlab_files_have_the_published_counts(fixtures: Path, setting: str, kept: int) -> None:
     own = WiderMatReader(fixtures / "wider" / "gt" / f"wider_{setting}_val.mat")
-    beside = WiderMatReader(fixtures / "wider" / "gt" / "wider_face_val.mat", MatOptions(setting=setting))  # type: ignore[arg-type]
+    beside = WiderMatReader(fixtures / "wider" / "gt" / "wider_face_val.mat", MatReadOptions(setting=setting))  # type: ignore[arg-type]
     for reader in (own, beside):
         facts = reader.about().facts
         assert (facts["images"], facts["faces"], facts["degenerate boxes"], facts["events"]) == (3226, 39708, 11, 61)
@@ -104,7 +104,7 @@ def test_the_matlab_files_have_the_published_counts(fixtures: Path, setting: str
 
 def test_all_faces_count_but_the_invalid_ones(fixtures: Path) -> None:
     for path in ("wider_face_val.mat", "wider_hard_val.mat"):
-        reader = WiderMatReader(fixtures / "wider" / "gt" / path, MatOptions(setting="all"))
+        reader = WiderMatReader(fixtures / "wider" / "gt" / path, MatReadOptions(setting="all"))
         first = reader.sample(0)
         assert first.faces and first.faces.attributes and first.faces.ignored is not None
         assert (first.faces.ignored == first.faces.attributes["invalid"]).all()
@@ -230,7 +230,7 @@ def test_an_attribute_that_wider_face_lacks_is_refused_or_dropped(tmp_path: Path
     sample = Sample("a", faces=Annotation(np.zeros((1, 4), np.float32), attributes={"age": np.array([30])}))
     with pytest.raises(InputError, match="'age'"):
         write("wider-txt", tmp_path, [sample])
-    path = write("wider-txt", tmp_path, [sample], options=WiderTextOptions(drop_attributes=True))
+    path = write("wider-txt", tmp_path, [sample], options=WiderTextWriteOptions(drop_attributes=True))
     assert path.read_text().endswith("0 0 0 0 0 0 0 0 0 0 \n")
 
 
@@ -351,7 +351,7 @@ def test_images_are_found_in_the_usual_places(place: str, tmp_path: Path) -> Non
     assert reader.about().facts[FOLDER] == str(tmp_path / place)
     assert "images" in reader.about().holds
     assert [sample.image and sample.image.data for sample in read_all(reader)] == list(made.values())
-    alone = LabelV2Reader(tmp_path / "labels" / "labels.txt", LabelOptions(images="none"))
+    alone = LabelV2Reader(tmp_path / "labels" / "labels.txt", LabelReadOptions(images="none"))
     assert "images" not in alone.about().holds and alone.sample(0).image is None
 
 
@@ -361,7 +361,7 @@ def test_a_missing_image_is_a_broken_sample_and_a_missing_folder_an_error(tmp_pa
     assert [sample.key for sample in good] == ["a/one", "b two/three"]
     assert "a/none.png" in broken[0].why and broken[0].offset == LABELV2.index("# a/none")
     with pytest.raises(InputError, match="no folder"):
-        LabelV2Reader(tmp_path / "labels.txt", LabelOptions(images=str(tmp_path / "no"))).about()
+        LabelV2Reader(tmp_path / "labels.txt", LabelReadOptions(images=str(tmp_path / "no"))).about()
 
 
 @pytest.mark.parametrize("format", ["wider-txt", "labelv2", "retinaface-txt", "coco"])
@@ -380,7 +380,7 @@ def test_copied_images_and_labels_are_a_folder_that_is_read_again(format: str, t
 
 
 def test_copied_images_stay_in_their_folder(tmp_path: Path) -> None:
-    options = WriteOptions(copy_images=True)
+    options = LabelWriteOptions(copy_images=True)
     for number, name in enumerate(["../x.jpg", "/x.jpg", "a/../../x.jpg", "C:\\x.jpg", "..\\x.jpg", "a/" + "n" * 300]):
         writer = LabelV2Writer(tmp_path / str(number), options)
         part = writer.part(0, 0)
@@ -391,7 +391,7 @@ def test_copied_images_stay_in_their_folder(tmp_path: Path) -> None:
 
 
 def test_two_images_of_one_name_are_not_mixed_up(tmp_path: Path) -> None:
-    part = LabelV2Writer(tmp_path, WriteOptions(copy_images=True)).part(0, 0)
+    part = LabelV2Writer(tmp_path, LabelWriteOptions(copy_images=True)).part(0, 0)
     part.write(Sample("a", picture(8, 8, 1), (8, 8)))
     part.write(Sample("a", picture(8, 8, 1), (8, 8)))
     with pytest.raises(InputError, match="Two different images"):
@@ -411,7 +411,7 @@ def test_images_out_of_an_archive_are_not_lost_silently(tmp_path: Path) -> None:
 
 def test_raw_pixels_are_copied_as_png(tmp_path: Path) -> None:
     raw = EncodedImage(bytes(range(48)), "raw", (4, 4, 3))
-    path = write("labelv2", tmp_path, [Sample("a", raw)], options=WriteOptions(copy_images=True))
+    path = write("labelv2", tmp_path, [Sample("a", raw)], options=LabelWriteOptions(copy_images=True))
     assert (path / "labelv2.txt").read_text() == "# a.png 4 4\n"
     assert (read_all(LabelV2Reader(path))[0].image.decode() == raw.decode()).all()  # type: ignore[union-attr]
 
@@ -424,7 +424,7 @@ def test_names_that_lead_out_of_the_folder_are_broken(tmp_path: Path) -> None:
     tree(tmp_path / "images", "ok.jpg")
     names = ["ok.jpg", "../secret.jpg", "/etc/passwd", "a/../../secret.jpg", "..\\secret.jpg", "C:\\x.jpg", "./ok.jpg"]
     path = label_file(tmp_path, "".join(f"# {name} 9 9\n1 2 3 4\n" for name in names))
-    for options in (None, LabelOptions(images="none")):
+    for options in (None, LabelReadOptions(images="none")):
         good, broken = walk(LabelV2Reader(path, options))
         assert [sample.key for sample in good] == ["ok", "ok-6"]
         assert len(broken) == 5 and all("leads out" in one.why for one in broken)
@@ -584,7 +584,7 @@ def test_a_small_matlab_file(tmp_path: Path) -> None:
     kept = WiderMatReader(easy).sample(0).faces
     assert kept and kept.ignored is not None and list(kept.ignored) == [True, False]
     with pytest.raises(InputError, match=r"wider_hard_val\.mat"):
-        WiderMatReader(easy, MatOptions(setting="hard")).about()
+        WiderMatReader(easy, MatReadOptions(setting="hard")).about()
 
 
 def test_matlab_files_that_do_not_fit_together(tmp_path: Path) -> None:
