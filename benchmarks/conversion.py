@@ -2,7 +2,7 @@
 
 The set is made once: a folder of people, converted to a ``.rec``. What passes bytes through is held against what moving
 a data set costs otherwise: decoding and encoding each image anew in one thread, copying the file, and writing the same
-files from memory.
+files from memory. Where MXNet is there (see `benchmarks.reading`), so is how fast its reader is beside ours.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks import reading
 from benchmarks.harness import Report, in_turn, run, seconds
 from benchmarks.memory import LIMIT, resident
 from benchmarks.startup import command
@@ -157,6 +158,7 @@ def measure(rounds: int, images: int, few: int, million: bool) -> Report:
         race = Race(Path(text), images)
         report.facts["bytes an image"] = round(race.rec.stat().st_size / images)
         _rates(report, race, rounds)
+        reading.compare(report, race.rec, images, rounds)
         _memory(report, race, few, [images, MILLION] if million else [images], rounds)
     return report
 

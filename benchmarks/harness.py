@@ -76,7 +76,7 @@ class Report:
         ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
         bar = f"at most {most:g}" if most is not None else f"at least {least:g}" if least is not None else ""
         holds = (most is None or ratio <= most) and (least is None or ratio >= least)
-        made = Comparison(what, peer, round(ratio, 3), bar, holds, spread(ours, unit), spread(theirs, unit))
+        made = Comparison(what, peer, float(f"{ratio:.4g}"), bar, holds, spread(ours, unit), spread(theirs, unit))
         self.comparisons.append(made)
         return made
 

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import NAMES
 from benchmarks.harness import Report, in_turn
+from benchmarks.reading import PEER, interpreter
 from tests.conftest import ROOT
 
 KEYS = {"name", "holds", "contended", "comparisons", "facts", "load", "others", "cores", "machine", "versions"}
@@ -51,7 +52,12 @@ def check(document: dict[str, Any], name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_FIXTURES)
 def test_a_benchmark_prints_one_report(name: str) -> None:
-    check(report(name), name)
+    document = report(name)
+    check(document, name)
+    if name == "conversion":
+        peers = {comparison["peer"] for comparison in document["comparisons"]}
+        assert (PEER in peers) is bool(interpreter())
+        assert ("left out" in document["facts"]) is not bool(interpreter())
 
 
 @pytest.mark.slow
