@@ -1,4 +1,4 @@
-"""``zoo inspect``: what a data set is and what is in it."""
+"""``zoo inspect``: what a data set or a model is and what is in it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,16 @@ _KEYS = 5
 @click.option("--sheet", metavar="FILE", help="Write a contact sheet: images with their annotation drawn over them.")
 @json_option
 def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None, **choices: Any) -> int:
-    """Say what the data set PATH is and what is in it: format and why, kind, counts, sizes, identities, faces, missing
-    keypoints, duplicates, broken samples. The first 1000 samples are looked at, with --verify all of them. Words like
-    key=value are options of the format for reading: zoo info FORMAT."""
+    """Say what the data set or model PATH is and what is in it. Of a data set: format and why, kind, counts, sizes,
+    identities, faces, missing keypoints, duplicates, broken samples; the first 1000 samples are looked at, and with
+    --verify all; words like key=value are options of the format for reading: zoo info FORMAT. Of a model: what
+    network it is and how that is known, inputs and outputs, parameters, what it computes, what it can become;
+    card=MODEL says what it is where nothing tells."""
+    from zoo.inference.artifacts import is_a_model
+
+    installed()
+    if is_a_model(Path(path), choices["format"]):
+        return _model(path, words, choices["format"], as_json)
     _require_image_name(sheet)
     dataset = _open(path, words, choices["format"])
     with contextlib.closing(Bar()) as bar:
@@ -46,6 +53,21 @@ def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None,
     if sheet:
         click.echo(f"wrote {sheet}: {_sheet(dataset, sheet)['images']} images")
     return _exit_code(document)
+
+
+def _model(path: str, words: tuple[str, ...], format: str, as_json: bool) -> int:
+    from zoo.models.facts import facts, tell
+
+    surplus, values = divide(words)
+    odd = [*surplus, *(name for name in values if name != "card")]
+    if odd:
+        raise UsageError(f"Of a model only card=MODEL can be said, not {odd[0]!r}.")
+    document = facts(Path(path), format, values.get("card", ""))
+    if as_json:
+        print_json(document)
+    else:
+        click.echo("\n".join(tell(document)))
+    return DONE
 
 
 def _open(path: str, words: tuple[str, ...], name: str) -> Any:

@@ -97,7 +97,7 @@ def plan_for(
         route,
         options,
         _edge_options(route.edges, values),
-        _size(source.card, options),
+        traced_size(source.card, options.size),
         _dynamic(source.card, options),
     )
 
@@ -112,8 +112,8 @@ def target_spec(source: Artifact, target: Path, name: str) -> FormatSpec:
     fitting = [spec for spec in model_formats() if target.suffix and target.suffix in spec.suffixes]
     ways = {source.format, *reachable(source.format, source.card.method)}
     sure = [spec for spec in fitting if spec.name in ways]
-    if len(sure) == 1:
-        return sure[0]
+    if len(sure) == 1 or len(fitting) == 1:
+        return (sure or fitting)[0]
     known = ", ".join(spec.name for spec in sure) or ", ".join(sorted(ways))
     raise UsageError(f"Say with --to in which format {target} is to be written: {known}.")
 
@@ -157,16 +157,18 @@ def _edge_options(edges: Sequence[ConverterSpec], values: Mapping[str, Any]) -> 
     )
 
 
-def _size(card: ModelCard, options: PortOptions) -> tuple[int, int]:
-    found = parse_sizes(options.size or card.preprocess.size)[0]
+def traced_size(card: ModelCard, asked: str = "") -> tuple[int, int]:
+    """The (width, height) in pixels at which a model is traced: the one that is `asked` for, else the card's own, else
+    `DEFAULT_SIZE`. Raises `UsageError` for a size that the model does not take."""
+    found = parse_sizes(asked or card.preprocess.size)[0]
     multiple = card.preprocess.multiple
     if not found.letterbox:
-        if options.size and found.width:
-            raise UsageError(f"The size {options.size!r} is not understood: write WIDTHxHEIGHT, such as 640x480.")
+        if asked and found.width:
+            raise UsageError(f"The size {asked!r} is not understood: write WIDTHxHEIGHT, such as 640x480.")
         width, height = (-(-side // multiple) * multiple for side in DEFAULT_SIZE)
         return width, height
     if found.width % multiple or found.height % multiple:
-        raise UsageError(f"{card.id} takes sizes in multiples of {multiple} pixels, not {options.size}.")
+        raise UsageError(f"{card.id} takes sizes in multiples of {multiple} pixels, not {asked}.")
     return found.width, found.height
 
 
