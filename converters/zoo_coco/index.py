@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.datasets.beside import Keys, key_of
+from zoo.datasets.beside import UniqueKeys, key_of
 from zoo.errors import InputError
 from zoo_coco.elements import Element, elements
 
@@ -48,7 +48,7 @@ class Index:
     annotations: NDArray[np.int64]
     said: NDArray[np.uint8]
     orphans: int
-    keys: Keys
+    keys: UniqueKeys
     names: list[str]
     categories: dict[int, str]
 
@@ -72,7 +72,7 @@ class Builder:
         self._images, self._spans = array("q"), array("q")
         self._of_image, self._of_category, self._annotations = array("q"), array("q"), array("q")
         self._said = bytearray()
-        self._keys, self._names = Keys(), list[str]()
+        self._keys, self._names = UniqueKeys(), list[str]()
 
     def read(self, path: Path, images: Collection[str], annotations: Collection[str]) -> set[str]:
         """Take in the lists of `path` that are called as one of `images` or `annotations` (empty: the document is that

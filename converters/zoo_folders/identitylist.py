@@ -27,7 +27,7 @@ class IdentityListReader(Reader):
 
     def units(self, size: int = UNIT) -> Iterator[Unit]:
         """A unit's place is the byte offset of its first line, and the keys in it that are not as the paths say."""
-        start, found, keys = 0, self._lines(0), beside.Keys()
+        start, found, keys = 0, self._lines(0), beside.UniqueKeys()
         while lines := list(itertools.islice(found, size)):
             for number, (_, line) in enumerate(lines, start):
                 keys.add(number, beside.key_of(line.decode("utf-8", "replace").partition("\t")[0]))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.datasets.beside import FILE, FOLDER, ImageFolder, Keys, key_of
+from zoo.datasets.beside import FILE, FOLDER, ImageFolder, UniqueKeys, key_of
 from zoo.datasets.decimals import corners
 from zoo.datasets.formats import OTHER, UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
@@ -43,7 +43,7 @@ class Summary:
 
     offsets: array[int] = field(default_factory=lambda: array("q"))
     parts: set[str] = field(default_factory=set)
-    keys: Keys = field(default_factory=Keys)
+    keys: UniqueKeys = field(default_factory=UniqueKeys)
     further: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     names: list[str] = field(default_factory=list)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zoo.datasets.beside import FILE, FOLDER, ImageFolder, Keys, key_of
+from zoo.datasets.beside import FILE, FOLDER, ImageFolder, UniqueKeys, key_of
 from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.errors import InputError
@@ -41,7 +41,7 @@ class Summary:
     taken, what is there, and counts for people."""
 
     offsets: array[int] = field(default_factory=lambda: array("q"))
-    keys: Keys = field(default_factory=Keys)
+    keys: UniqueKeys = field(default_factory=UniqueKeys)
     holds: set[str] = field(default_factory=lambda: {"boxes", "keys"})
     counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(_ALWAYS, 0)))
 

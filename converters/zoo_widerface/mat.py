@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.datasets.beside import FILE, FOLDER, ImageFolder, Keys, key_of
+from zoo.datasets.beside import FILE, FOLDER, ImageFolder, UniqueKeys, key_of
 from zoo.datasets.decimals import FARTHEST, corners
 from zoo.datasets.formats import UNIT, About, Reader, Unit
 from zoo.datasets.sample import Annotation, Broken, Sample
@@ -122,8 +122,8 @@ class WiderMatReader(Reader):
         return Sample(key or key_of(name), self._folder.read(name), None, faces, extra={FILE: name})
 
     @cached_property
-    def _keys(self) -> Keys:
-        keys = Keys()
+    def _keys(self) -> UniqueKeys:
+        keys = UniqueKeys()
         for number, image in enumerate(self._images):
             keys.add(number, key_of(f"{image.name}.jpg"))
         return keys

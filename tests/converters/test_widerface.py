@@ -379,6 +379,15 @@ def test_copied_images_and_labels_are_a_folder_that_is_read_again(format: str, t
         assert SNIFFERS[format](path)[0] >= 0.6
 
 
+def test_what_lies_in_an_images_place_and_is_none_is_a_broken_sample(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("<html>404</html>")
+    (tmp_path / "labelv2.txt").write_text("# a.jpg 8 8\n1 2 3 4\n# b.jpg 8 8\n")
+    found = list(LabelV2Reader(tmp_path / "labelv2.txt"))
+    assert [type(one) for one in found] == [Broken, Broken]
+    assert "a.jpg is not an image" in found[0].why  # type: ignore[union-attr]
+    assert "There is no image b.jpg" in found[1].why  # type: ignore[union-attr]
+
+
 def test_copied_images_stay_in_their_folder(tmp_path: Path) -> None:
     options = LabelWriteOptions(copy_images=True)
     for number, name in enumerate(["../x.jpg", "/x.jpg", "a/../../x.jpg", "C:\\x.jpg", "..\\x.jpg", "a/" + "n" * 300]):

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from zoo import images
+from zoo.datasets.folders import SUFFIXES, read_image
+from zoo.datasets.folderwriters import stored
 from zoo.datasets.formats import FOLDER as FOLDER
 from zoo.datasets.formats import About
-from zoo.datasets.sample import RAW, EncodedImage, Sample, sniff
+from zoo.datasets.sample import RAW, EncodedImage, Sample
 from zoo.errors import InputError, UsageError
 from zoo.files import atomic_write
 from zoo.names import relative
@@ -23,9 +24,6 @@ FILE = "file"
 
 NONE = "none"
 """The value of a reader's option ``images`` with which no image is read."""
-
-LARGEST = 1 << 29
-"""Largest image file that is read, in bytes."""
 
 _USUAL = (".jpg", ".jpeg", ".png")
 _SPLITS = ("train", "val", "test")
@@ -37,11 +35,11 @@ def key_of(name: str) -> str:
     """The key of a sample whose image is called `name`: forward slashes, and no suffix that is one of an image."""
     name = name.replace("\\", "/").removeprefix("./")
     stem, dot, suffix = name.rpartition(".")
-    named = bool(stem) and not stem.endswith("/") and f".{suffix.lower()}" in images.SUFFIXES
+    named = bool(stem) and not stem.endswith("/") and f".{suffix.lower()}" in SUFFIXES
     return stem if dot and named else name
 
 
-class Keys:
+class UniqueKeys:
     """Gives each image of a label file a key of its own: in `renamed`, by the image's number, are the keys that are not
     `key_of` its name, because an image before it has that one. Of each key a 64-bit hash is kept."""
 
@@ -125,7 +123,7 @@ class ImageFolder:
         if self.root is None:
             return None
         place = self.root / name.replace("\\", "/")
-        suffixes = ("",) if place.suffix.lower() in images.SUFFIXES else ("", *_USUAL)
+        suffixes = ("",) if place.suffix.lower() in SUFFIXES else ("", *_USUAL)
         try:
             return next((path for suffix in suffixes if (path := place.with_name(place.name + suffix)).is_file()), None)
         except (OSError, ValueError):
@@ -134,8 +132,8 @@ class ImageFolder:
     def read(self, name: str) -> EncodedImage | None:
         """The image `name` as its file holds it; None without a folder of images.
 
-        Raises `InputError` when the name leads out of the folder, or the file is not there, not readable or larger
-        than `LARGEST`.
+        Raises `InputError` when the name leads out of the folder, or the file is not there or no image that can be
+        read, as `zoo.datasets.folders.read_image` says.
         """
         check_name(name)
         if self.root is None:
@@ -143,13 +141,7 @@ class ImageFolder:
         path = self.path(name)
         if path is None:
             raise InputError(f"There is no image {name} in {self.root}; images={NONE} reads the labels alone.")
-        try:
-            if path.stat().st_size > LARGEST:
-                raise InputError(f"The image {path} is larger than {LARGEST >> 20} MiB.")
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"The image {path} cannot be read: {error.strerror or error}.") from None
-        return EncodedImage(data, sniff(data))
+        return read_image(path)
 
 
 def _usual_places(labels: Path) -> Iterator[Path]:
@@ -200,7 +192,7 @@ def copy_image(folder: Path, name: str, sample: Sample) -> None:
     if sample.image is None:
         return
     path, image = place(folder, name), sample.image
-    data = images.encode(image.decode(name), ".png") if image.format == RAW else bytes(image.data)
+    data = stored(image, name)[0] if image.format == RAW else bytes(image.data)
     if path.is_file() and path.read_bytes() != data:
         raise InputError(f"Two different images are called {name}; rename one.")
     atomic_write(path, data)
