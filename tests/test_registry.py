@@ -27,6 +27,7 @@ IDS = [
     "arcface_r18", "arcface_r34", "arcface_r50", "arcface_r100", "arcface_r200", "arcface_mbf", "arcface_mbf_large",
     "arcface_lresnet34e_ir", "arcface_lresnet50e_ir", "arcface_lresnet100e_ir", "arcface_m1", "arcface_y1",
     "mobilefacenet_foamliu",
+    "slim56",
 ]  # fmt: skip
 CARD = """schema: 1
 models:
@@ -144,8 +145,11 @@ def test_retinaface_cards_differ_in_their_prior_boxes_and_nothing_that_a_file_sh
 
 def test_every_card_states_a_paper_and_a_data_licence(builtin: registry.Registry) -> None:
     for card in builtin.models.values():
-        assert card.paper.startswith("https://")
         assert card.upstream.startswith("https://github.com/")
+        if card.id == "slim56":  # no paper describes it, and everybody brings weights and data of their own
+            assert (card.paper, card.licences.data.commercial) == ("", "unclear")
+            continue
+        assert card.paper.startswith("https://")
         assert card.licences.data.commercial == "no"
 
 
