@@ -6,6 +6,7 @@ from a length that the file only claims; what a file claims is held against its 
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import re
 import struct
@@ -127,7 +128,6 @@ def directory(file: IO[bytes], path: Path) -> tuple[str, Places]:
 
     Members are stored, never compressed, and none lies over another: so the archive can hold no more than its size.
     """
-    size = file.seek(0, 2)
     try:
         with zipfile.ZipFile(file) as archive:
             end = archive.start_dir
@@ -135,12 +135,18 @@ def directory(file: IO[bytes], path: Path) -> tuple[str, Places]:
         members = {info.filename: _member(file, info, end, path) for info in infos}
     except _ZIP_FAULTS as error:
         raise ModelError(f"{path} is cut off or damaged: {str(error)[:80] or type(error).__name__}.") from None
-    if len(members) != len(infos) or sum(place.size for place in members.values()) > size:
+    ends = [(info.header_offset, members[info.filename]) for info in infos]
+    if len(members) != len(infos) or _overlap(sorted(ends, key=lambda one: one[0])):
         raise ModelError(f"{path} is refused: members of its zip archive lie over each other.")
     roots = [name.removesuffix("data.pkl") for name in members if re.fullmatch(r"([^/]*/)?data\.pkl", name)]
     if len(roots) != 1:
         raise ModelError(f"{path} is a zip archive, but none of torch.save.")
     return roots[0], members
+
+
+def _overlap(members: list[tuple[int, Place]]) -> bool:
+    """Whether one of the members, by the offsets of their headers in order, begins before the one before has ended."""
+    return any(start < place.start + place.size for (_, place), (start, _) in itertools.pairwise(members))
 
 
 def _member(file: IO[bytes], info: zipfile.ZipInfo, end: int, path: Path) -> Place:

@@ -7,6 +7,7 @@ is not known here, and a call of anything but a class, is refused: honest checkp
 
 from __future__ import annotations
 
+import _compat_pickle
 import math
 import sys
 from collections.abc import Callable
@@ -29,7 +30,11 @@ _STORAGES = {
     "BoolStorage": "bool", "UntypedStorage": "uint8",
 }  # fmt: skip
 _ALIASES = {"__builtin__": "builtins", "copy_reg": "copyreg", "torch.cuda": "torch", "torch.storage": "torch"}
-_OF_PYTHON = sys.stdlib_module_names | {"__builtin__", "copy_reg", "nt", "posix", "distutils", "imp", "asyncore"}
+_OF_PYTHON = sys.stdlib_module_names.union(
+    (name.partition(".")[0] for name in _compat_pickle.IMPORT_MAPPING),
+    ("commands", "distutils", "imp", "new", "popen2"),
+)
+"""Python's own modules, those of Python 2 and such as were taken out since among them."""
 _HARMLESS = frozenset((
     "argparse.Namespace", "types.SimpleNamespace", "uuid.UUID", "decimal.Decimal", "fractions.Fraction",
     "collections.deque", "datetime.date", "datetime.datetime", "datetime.timedelta", "datetime.timezone",
