@@ -28,7 +28,7 @@ from tests.converters.driving import write as drive
 from tests.converters.faces import assert_same_labels, labelled, picture, read_all, walk
 from zoo.datasets.beside import FILE, FOLDER
 from zoo.datasets.formats import About
-from zoo.datasets.sample import Annotation, EncodedImage, Sample
+from zoo.datasets.sample import Annotation, Broken, EncodedImage, Sample
 from zoo.errors import InputError, UsageError
 
 FORMATS: dict[str, tuple[Any, Any, set[str]]] = {

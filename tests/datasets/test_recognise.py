@@ -14,6 +14,20 @@ from zoo.errors import UsageError
 from zoo.specs import FormatSpec, to_json
 
 
+def test_files_in_a_folder_that_is_no_set_are_named(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for number in range(20):
+        (tmp_path / f"{number}.jpg").write_bytes(b"")
+    for name in ("b.xml", "a.xml", "notes.txt"):
+        (tmp_path / name).write_text("<dataset><image file='x.jpg'/></dataset>" if name.endswith("l") else "no data")
+    with pytest.raises(UsageError, match=r"In it are a\.xml \(dlib-xml\), b\.xml \(dlib-xml\): name the file\.$"):
+        recognise(tmp_path)
+    for name in ("a.xml", "b.xml"):
+        (tmp_path / name).unlink()
+    with pytest.raises(UsageError, match=r"with --from\.$"):
+        recognise(tmp_path)
+
+
 def entries(**sniffers: str) -> Entries[FormatSpec]:
     """A catalogue of formats with these sniffers, functions of this module."""
     specs = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.catalogue import Entries
 from zoo.datasets import patterns
+from zoo.datasets.folders import is_image
 from zoo.errors import UsageError
 from zoo.options import make
 from zoo.plugins import catalogue, resolve
@@ -21,6 +23,8 @@ SURE = 0.5
 """The least confidence with which a format is taken without being named."""
 
 _SHOWN = 4
+_TRIED = 8
+_LISTED = 1000
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def recognise(path: Path, format: str = "") -> tuple[FormatSpec, tuple[Sniffed, 
     asked = ranked(path, formats)
     best = [found for found in asked if found.confidence == asked[0].confidence]
     if not best or best[0].confidence < SURE:
-        raise UsageError(f"{path} is in no format that is recognised for certain{_candidates(asked)}.")
+        why = f"{_candidates(asked)}.{_inside(path, formats)}"
+        raise UsageError(f"{path} is in no format that is recognised for certain{why}")
     if len(best) > 1:
         raise UsageError(f"{path} may be in one of {len(best)} formats{_candidates(best)}.")
     return formats[best[0].format], asked
@@ -80,6 +85,18 @@ def _candidates(asked: Sequence[Sniffed]) -> str:
     if likely:
         return f": {'; '.join(map(str, likely))}. Name the right one with --from {likely[0].format}"
     return f": none of the {len(asked)} that were asked knows it; name one of `zoo list formats` with --from"
+
+
+def _inside(path: Path, formats: Entries[FormatSpec]) -> str:
+    """A sentence on which of a few files in the folder `path` are data sets, for people who named the folder instead;
+    empty where none is."""
+    if not path.is_dir():
+        return ""
+    files = (file for file in islice(path.iterdir(), _LISTED) if file.is_file() and not is_image(file.name))
+    listed = sorted(files)[:_TRIED]
+    told = ((file.name, ranked(file, formats)[0]) for file in listed)
+    found = [f"{name} ({best.format})" for name, best in told if best.confidence >= SURE]
+    return f" In it are {', '.join(found)}: name the file." if found else ""
 
 
 def open_reader(spec: FormatSpec, path: Path, options: Any = None) -> Reader:
