@@ -108,10 +108,6 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 def _archive(file: IO[bytes], path: Path) -> Contents:
     root, members = directory(file, path)
-    if f"{root}constants.pkl" in members:
-        raise ModelError(
-            f"{path} is a TorchScript archive, a program of its own; bring the state dict it was made from."
-        )
     if f"{root}byteorder" in members and fetch(file, members[f"{root}byteorder"], path) != b"little":
         raise ModelError(f"{path} was written on a big-endian machine; save it anew on a usual one.")
     data = bytes(fetch(file, members[f"{root}data.pkl"], path))
@@ -132,6 +128,8 @@ def directory(file: IO[bytes], path: Path) -> tuple[str, Places]:
         with zipfile.ZipFile(file) as archive:
             end = archive.start_dir
             infos = archive.infolist()
+        if any(info.filename.endswith("/constants.pkl") for info in infos):
+            raise ModelError(f"{path} is a TorchScript archive, a program; bring the state dict that it was made from.")
         members = {info.filename: _member(file, info, end, path) for info in infos}
     except _ZIP_FAULTS as error:
         raise ModelError(f"{path} is cut off or damaged: {str(error)[:80] or type(error).__name__}.") from None
