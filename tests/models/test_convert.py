@@ -36,7 +36,7 @@ def ported(source: Path, target: Path, **values: object) -> Path:
 
 def test_a_file_says_what_it_is_after_the_card_was_put_in(source: Path, tmp_path: Path) -> None:
     assert is_a_model(source)
-    with pytest.raises(UsageError, match="Nothing tells what model .*tuned.onnx is: say with card=MODEL"):
+    with pytest.raises(UsageError, match=r"Nothing tells what model .*tuned.onnx is: say with card=MODEL"):
         identify(source)
     target = ported(source, tmp_path / "out" / "own.onnx")
     found = identify(target)
@@ -67,7 +67,7 @@ def test_a_target_that_exists_is_kept(source: Path, tmp_path: Path) -> None:
 
 
 def test_options_that_nobody_knows(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no option 'tolerence'.*Did you mean tolerance"):
+    with pytest.raises(UsageError, match=r"no option 'tolerence'.*Did you mean tolerance"):
         make_plan(source, tmp_path / "own.onnx", {"card": "yunet_s", "tolerence": "1"})
     with pytest.raises(UsageError, match="takes sizes in multiples of 32"):
         make_plan(source, tmp_path / "own.onnx", {"card": "yunet_s", "size": "100x100"})

@@ -53,7 +53,7 @@ def test_what_is_installed_goes_before_what_is_cheap() -> None:
 def test_what_is_missing_is_named_with_the_line_that_installs_it() -> None:
     found = find("a", "h", "yunet")
     assert found.missing == (("zoo_no_such_module", "pip install it"),)
-    with pytest.raises(RuntimeMissingError, match="needs zoo_no_such_module, which is not installed.*pip install it"):
+    with pytest.raises(RuntimeMissingError, match=r"needs zoo_no_such_module, which is not installed.*pip install it"):
         found.require_installed()
 
 
@@ -65,5 +65,5 @@ def test_ways_for_some_methods_only() -> None:
 
 
 def test_nothing_leads_back() -> None:
-    with pytest.raises(UsageError, match="no way from d to a .* d can become: nothing"):
+    with pytest.raises(UsageError, match=r"no way from d to a .* d can become: nothing"):
         find("d", "a", "yunet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -199,6 +200,7 @@ def _facts(
             "files": [receipts.describe(file, plan.source.path.parent) for file in plan.source.files],
         },
         "format": target.format,
+        "card": json.loads(dump_card(card)),
         "route": [
             {"from": hop.edge.src, "to": hop.edge.dst, "loses": hop.edge.loss, "options": _plain(options)}
             for hop, options in zip(hops, plan.edge_options, strict=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from zoo.errors import DONE, FAILED, PARITY, RuntimeMissingError, WeightsError, 
 from zoo.inference.artifacts import Artifact, identify
 from zoo.models import decoded, parity
 from zoo.models.convert import photograph
+from zoo.registry import parse_card
 from zoo.specs import ModelCard
 
 
@@ -104,7 +106,8 @@ def _replay(document: Mapping[str, Any], receipt: Path) -> Iterator[Check]:
         return
     try:
         original = identify(place, source["format"], document["options"]["card"])
-        product = identify(receipt.parent / str(output.get("file") or output.get("folder")), document["format"])
+        card = parse_card(json.dumps(document["card"]), receipt.name)
+        product = Artifact(receipt.parent / str(output.get("file") or output.get("folder")), document["format"], card)
         yield from _measure(document, original, product)
     except RuntimeMissingError as error:
         yield Check("parity", "not checked", str(error))
