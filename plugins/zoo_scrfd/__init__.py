@@ -29,4 +29,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
             "scrfd_10g_bnkps",
             "scrfd_34g",
         ),
+        network="zoo_scrfd.network:build",
+        recognise="zoo_scrfd.config:recognise",
+        config="zoo_scrfd.upstream:read",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import onnxruntime
 import pytest
 from zoo_yunet.config import CONFIGS, Config, read, recognise
 
+from tests.conftest import ROOT
 from zoo.errors import ModelError, UsageError
 from zoo.networks.configs import configure
 
@@ -22,7 +24,7 @@ from zoo_yunet.network import build, initialise  # noqa: E402
 from zoo.models.edges import network  # noqa: E402
 from zoo.networks.complexity import complexity, parameters  # noqa: E402
 from zoo.networks.state import load_state  # noqa: E402
-from zoo.plugins import catalogue  # noqa: E402
+from zoo.plugins import catalogue, resolve  # noqa: E402
 
 NAMES = ("yunet_n", "yunet_s")
 OWN = {"stem": 8, "widths": (8, 16, 24, 24, 24, 24), "features": 32, "stacked": 2}
@@ -100,6 +102,12 @@ def test_other_depths_and_strides() -> None:
     assert own.config.strides == (8, 16, 32, 64)
     assert own.outputs[-1] == "kps_64"
     assert [one.shape[1] for one in own(torch.empty(1, 3, 128, 64, device="meta"))[:4]] == [128, 32, 8, 2]
+
+
+def test_the_method_names_them() -> None:
+    method = catalogue().methods["yunet"]
+    assert [resolve(name) for name in (method.network, method.recognise, method.config)] == [build, recognise, read]
+    assert tuple(CONFIGS) == method.architectures
 
 
 def test_tensors_of_others_are_not_taken_for_a_yunet() -> None:
@@ -210,6 +218,17 @@ def test_training_starts_from_the_originals_numbers() -> None:
     assert weight.std().item() == pytest.approx((2 / (64 + 64)) ** 0.5, rel=0.05)
     assert (state["backbone.model0.bn1.weight"] == 1).all()
     assert (state["backbone.model0.bn1.running_mean"] == 0).all()
+
+
+def test_the_example_on_its_page_runs() -> None:
+    page = ROOT / "plugins" / "zoo_yunet" / "README.md"
+    if not page.is_file():
+        pytest.skip("the source tree is not beside the tests")
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    with torch.no_grad():
+        assert len(names["network"](torch.zeros(1, 3, 64, 64))) == len(names["network"].outputs)
 
 
 def test_it_is_exported_with_any_batch_and_size(tmp_path: Path) -> None:
