@@ -27,5 +27,9 @@ def zoo_methods() -> Iterator[MethodSpec]:
             "retinaface_r18",
             "retinaface_r34",
             "retinaface_r50",
+            "retinaface_1mb_slim",
+            "retinaface_1mb_rfb",
         ),
+        network="zoo_retinaface.network:build",
+        recognise="zoo_retinaface.architectures:recognise",
     )

@@ -167,7 +167,8 @@ def _recognised(
 def _of_architecture(
     path: Path, spec: FormatSpec, architecture: str, arguments: Mapping[str, Any], card: str, how: str, method: str = ""
 ) -> Artifact:
-    """The card of an architecture. Several may share one and differ in what no tensor tells, such as anchors."""
+    """The card of an architecture. Several may share one and differ in what no tensor tells, such as anchors; what a
+    card says of its network stays where the file does not say otherwise."""
     cards = catalogue().cards
     fitting = [
         name
@@ -186,7 +187,8 @@ def _of_architecture(
             f"{path} may be {' or '.join(fitting)}: they have the same tensors and differ in how these are read; say"
             " with card=MODEL which it is."
         )
-    return Artifact(path, spec.name, replace(cards[fitting[0]], network=dict(arguments)), how)
+    found = cards[fitting[0]]
+    return Artifact(path, spec.name, replace(found, network={**found.network, **arguments}), how)
 
 
 def _require_architecture(path: Path, card: ModelCard, architecture: str) -> None:
