@@ -18,7 +18,7 @@ CHANNELS = 4096
 """The most channels that a layer may have: more is a damaged or hostile file, as the widest here has 2048."""
 
 LAYERS = 512
-"""The most layers, or blocks of layers, that a stage may have, likewise; the deepest here has 36."""
+"""The most layers, or blocks of layers, that a stage may have, likewise; the deepest here has 60."""
 
 
 def configure(configs: Mapping[str, T], architecture: str, arguments: Mapping[str, Any]) -> T:
