@@ -7,7 +7,8 @@ from typing import Literal
 
 from zoo.options import option
 
-OLDEST, NEWEST = 11, 21
+OLDEST, NEWEST = 11, 20
+"""Of ONNX's opsets: that of the originals' files, and the last that torch's tracing exporter knows."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class OnnxOptions:
 
     opset: int = option(
         17,
-        "Version of ONNX's operators: 11 for the oldest programs; 17 is read by ONNX Runtime since 1.12 and OpenCV 5.",
+        "Version of ONNX's operators: 11 for old programs; 17 is read by OpenCV 5 and ONNX Runtime since 1.12.",
         least=OLDEST,
         most=NEWEST,
     )
