@@ -26,7 +26,7 @@ What each format can hold; how sets are looked at, used and converted is in [dat
 that the target of a conversion cannot hold is named, and dropped only with `--allow-loss`. Options are given as words
 like `key=value`."""
 MODEL_FORMATS = ROOT / "docs" / "model-formats.md"
-MODEL_FORMATS_HEAD = """<!-- Written by docs/generate.py from the specs of formats, edges and runtimes: change those. -->
+MODEL_FORMATS_HEAD = """<!-- Written by docs/generate.py from the specs of formats and edges: change those. -->
 
 # Model formats
 

@@ -98,12 +98,26 @@ def info(name: str, as_json: bool) -> None:
     """Tell everything about NAME: a model, a method, a plugin, a runtime, a sample or any other entry. Where one name
     means several things, say which: plugin:onnx."""
     found = installed()
-    document = _find(found, name)
+    document = _with_options(_find(found, name))
     if as_json:
         print_json(document)
         return
     for line in _lines(document):
         click.echo(line)
+
+
+def _with_options(document: dict[str, Any]) -> dict[str, Any]:
+    """A format's or a converter's document with what its options classes hold: how each is written, and what it does."""
+    if document["kind"] not in ("format", "converter"):
+        return document
+    from zoo.options import describe
+    from zoo.plugins import resolve
+
+    for field in ("options", "read_options", "write_options"):
+        if document.get(field):
+            described = describe(resolve(document[field]))  # type: ignore[arg-type]
+            document[field] = {name: f"{one.help} Takes {one.wants}." for name, one in described.items()}
+    return document
 
 
 def _find(found: Catalogue, word: str) -> dict[str, Any]:
