@@ -107,7 +107,7 @@ def info(name: str, as_json: bool) -> None:
 
 
 def _with_options(document: dict[str, Any]) -> dict[str, Any]:
-    """A format's or a converter's document with what its options classes hold: how each is written, and what it does."""
+    """The document of a format or converter with what its options classes hold: what each option takes and does."""
     if document["kind"] not in ("format", "converter"):
         return document
     from zoo.options import describe
