@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelError
 from zoo_tensorflow import table
 from zoo_tensorflow.wire import fields, first, message, text, varints
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _NUMBERS = ("1 <f4", "2 <f8", "3 <i4", "4 |u1", "5 <i2", "6 |i1", "9 <i8", "10 |b1", "17 <u2", "19 <f2", "22 <u4")
 TYPES = {int(number): name for number, name in (pair.split() for pair in _NUMBERS)}
@@ -144,6 +144,8 @@ def _entries(data: memoryview) -> Iterator[tuple[str, Entry]]:
 
 
 def _entry(name: str, found: Mapping[int, Any]) -> Entry:
+    import numpy as np  # here, because the sniffer comes by this module
+
     shard, offset, size = (int(found.get(field, 0)) for field in (3, 4, 5))
     crc = int.from_bytes(found.get(6, b""), "little")
     entry = Entry(TYPES[found[1]], _shape(found.get(2, memoryview(b""))), shard, offset, size, crc)
@@ -153,6 +155,8 @@ def _entry(name: str, found: Mapping[int, Any]) -> Entry:
 
 
 def _bundled(prefix: Path, data: memoryview) -> Iterator[tuple[str, NDArray[Any]]]:
+    import numpy as np
+
     shards = files(prefix)[1:]
     for name, entry in _entries(data):
         if entry.shard >= len(shards):
@@ -194,6 +198,8 @@ def _sliced(data: memoryview) -> Iterator[tuple[str, NDArray[Any]]]:
 
 def _values(tensor: memoryview, type: str, shape: tuple[int, ...], name: str) -> NDArray[Any]:
     """The numbers of a ``TensorProto``."""
+    import numpy as np
+
     parts = [np.zeros(0, type)]
     for number, value in fields(tensor):
         if number == 4 and isinstance(value, memoryview):
