@@ -13,7 +13,8 @@ from pathlib import Path
 from zoo.errors import ModelError
 from zoo.files import atomic_write
 from zoo_tflite.flat import Table, number_at, root
-from zoo_tflite.model import IDENTIFIER, parse, read
+from zoo_tflite.model import parse, read
+from zoo_tflite.sniff import IDENTIFIER
 
 KEY = "zoo.card"
 _MARK = b"zoo.card"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from zoo.errors import ModelError
 from zoo_tflite.flat import Table, root
+from zoo_tflite.sniff import IDENTIFIER
 
-IDENTIFIER = b"TFL3"
 FLOAT32 = 0
 
 _WIDTHS = {128: (11,), 64: (4, 8, 10, 12), 32: (0, 2, 15), 16: (1, 7, 16, 18), 8: (3, 6, 9), 4: (17,), 2: (19,)}

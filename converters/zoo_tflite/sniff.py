@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo_tflite.model import IDENTIFIER
+IDENTIFIER = b"TFL3"
+"""Bytes 4 to 8 of every file."""
 
 
 def sniff(path: Path) -> tuple[float, str]:
