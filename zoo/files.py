@@ -36,13 +36,14 @@ def cache_folder() -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, within: Path | None = None) -> Iterator[Path]:
     """Give a temporary sibling of `path` to write to, and rename it to `path` when the block ends well.
 
     The sibling keeps the suffix, because image and video encoders choose by it. When the block raises, the sibling is
-    removed and `path` is as it was. Raises `ZooError` when the place cannot be written.
+    removed and `path` is as it was. A process that is killed leaves it; `within` is another folder of the same file
+    system for it, one that is removed anyhow. Raises `ZooError` when the place cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{os.urandom(4).hex()}.part{path.suffix}")
+    temporary = (within or path.parent) / f".{path.stem}.{os.getpid()}-{os.urandom(4).hex()}.part{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -56,9 +57,9 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def atomic_write(path: Path, data: bytes | str) -> None:
-    """Write `data` (text as UTF-8) to `path` at once or not at all."""
-    with replacing(path) as temporary:
+def atomic_write(path: Path, data: bytes | str, within: Path | None = None) -> None:
+    """Write `data` (text as UTF-8) to `path` at once or not at all; `within` as for `replacing`."""
+    with replacing(path, within) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import __version__
+from zoo.errors import InputError, UsageError
 from zoo.files import atomic_write, sha256
 
 SCHEMA = 1
@@ -28,8 +29,14 @@ AT_ONCE = 4
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnx", "torch")
 
 
-def write(path: Path, facts: Mapping[str, Any], outputs: tuple[Path, ...], run: Mapping[str, Any]) -> Path:
-    """Write the receipt `path` (ending in ``.zoo.json``) and return it.
+def write(
+    path: Path,
+    facts: Mapping[str, Any],
+    outputs: tuple[Path, ...],
+    run: Mapping[str, Any],
+    within: Path | None = None,
+) -> Path:
+    """Write the receipt `path` (ending in ``.zoo.json``), by way of the folder `within`, and return it.
 
     `facts` are the comparable facts (model, options, counts, licences). Of `outputs`, files are recorded with size and
     SHA-256, folders with the number of their files and one hash over all. `run` holds what differs between equal runs.
@@ -37,15 +44,49 @@ def write(path: Path, facts: Mapping[str, Any], outputs: tuple[Path, ...], run: 
     document = {
         "schema": SCHEMA,
         **facts,
-        "outputs": [_describe(output, path.parent) for output in outputs],
+        "outputs": [describe(output, path.parent) for output in outputs],
         "versions": _versions(),
         "run": {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), **run},
     }
-    atomic_write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    document["seal"] = seal(document)
+    atomic_write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n", within)
     return path
 
 
-def _describe(output: Path, folder: Path) -> dict[str, Any]:
+def seal(document: Mapping[str, Any]) -> str:
+    """The SHA-256 over all of a receipt but its own ``seal``, whatever its layout: it tells that a byte was changed, by
+    a disk or by a hand that did not mean to deceive."""
+    rest = {name: value for name, value in document.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def find(path: Path) -> Path:
+    """The receipt of what lies at `path`, or `path` itself where it is one. Raises `UsageError` when there is none."""
+    places = [path] if path.name.endswith(SUFFIX) else [path.with_name(path.name + SUFFIX)]
+    if path.is_dir():
+        places += sorted(path.glob(f"*{SUFFIX}"))
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        name = places[0].name
+        raise UsageError(f"There is no receipt of {path}: what the zoo writes has one beside it, named {name}.")
+    return found
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The receipt at `path`. Raises `InputError` when it is damaged or of a later zoo."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged or no receipt: {error}.") from None
+    if not isinstance(document, dict) or not isinstance(document.get("outputs"), list):
+        raise InputError(f"{path} is damaged or no receipt.")
+    if document.get("schema") != SCHEMA:
+        raise InputError(f"{path} has the schema {document.get('schema')!r}, and this zoo reads {SCHEMA}.")
+    return document
+
+
+def describe(output: Path, folder: Path) -> dict[str, Any]:
+    """What a receipt in `folder` records of an output: name, size and hash of a file, the sums over a folder."""
     name = output.relative_to(folder).as_posix() if output.is_relative_to(folder) else str(output)
     if output.is_dir():
         return {"folder": name, **_tree(output)}

@@ -101,7 +101,7 @@ class _CocoPart(Part):
         size = sample.size or (sample.image.size if sample.image else None)
         image = {"file_name": name, **(dict(zip(("width", "height"), size, strict=True)) if size else {})}
         if self._writer.copies:
-            copy_image(self._writer.out / "images", name, sample)
+            copy_image(self._writer.out / "images", name, sample, self._writer.work)
         self._images.write(json.dumps(image, ensure_ascii=False).encode()[1:] + b"\n")
         self._faces.writelines(f"{self._count}\t{face}\n".encode() for face in faces)
         self._count += 1

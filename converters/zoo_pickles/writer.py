@@ -97,8 +97,9 @@ class AnnotWriter(FolderWriter):
         return {**super().state(), **{name: growing.size for name, growing in self._lists.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Cut the files of instructions back."""
+        """Cut the files of instructions back, and remove a pickle that a run that was killed has begun."""
         super().restore(state)
+        (self.out / NAME).unlink(missing_ok=True)
         for name, growing in self._lists.items():
             growing.cut(state.get(name, 0))
 

@@ -71,7 +71,7 @@ class _PairsPart(PairPart[str]):
     def __init__(self, path: Path, out: Path, options: WritePairsOptions) -> None:
         super().__init__()
         self._stream = path.open("wb")
-        self._out, self._lfw = out, options.style == "lfw"
+        self._out, self._parts, self._lfw = out, path.parent, options.style == "lfw"
 
     def prepare(self, sample: Sample) -> str:
         """The path of the image without its suffix: as in the source, or else by its key."""
@@ -99,7 +99,7 @@ class _PairsPart(PairPart[str]):
     def _store(self, sample: Sample, stem: str) -> str:
         image = sample.image
         suffix = ".png" if image is None or image.format == RAW else image.suffix
-        copy_image(self._out, f"{stem}{suffix}", sample)
+        copy_image(self._out, f"{stem}{suffix}", sample, self._parts)
         return f"{stem}{suffix}"
 
 

@@ -69,7 +69,7 @@ class _TextPart(Part):
         writer, name = self._writer, file_name(sample)
         text = writer.render(name, sample, faces_of(sample)).encode()
         if writer.copies:
-            copy_image(writer.out / "images", name, sample)
+            copy_image(writer.out / "images", name, sample, writer.work)
         self._stream.write(text)
 
     def close(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo import __version__, receipts
+from zoo import __version__, files, receipts
 from zoo.conversion import worker
 from zoo.conversion.journal import NAME, Journal, Tally
 from zoo.conversion.plan import Plan, require_possible
@@ -64,12 +64,15 @@ def convert(plan: Plan, progress: Progress | None = None) -> Converted:
     written.
 
     A run that is killed leaves its hidden folder, which ``resume`` continues; any other end leaves nothing half-done.
+    What is refused before it began leaves everything as it was, the folder of an earlier run too.
     """
     require_possible(plan)
-    _require_free(plan)
+    _require_another(plan)
     run = _Run(plan, progress or Silent())
     try:
-        tally = run.units()
+        tally = run.begin()
+        if tally.notes is None:
+            run.units(tally)
         return run.finish(tally)
     except BrokenProcessPool:
         raise ZooError(
@@ -84,9 +87,7 @@ def convert(plan: Plan, progress: Progress | None = None) -> Converted:
         raise
 
 
-def _require_free(plan: Plan) -> None:
-    if plan.target.exists() and not plan.options.overwrite:
-        raise UsageError(f"{plan.target} exists; --overwrite replaces it.")
+def _require_another(plan: Plan) -> None:
     if plan.target.resolve() == plan.source.resolve():
         raise UsageError(f"Source and target are both {plan.target}; name another target.")
 
@@ -106,6 +107,7 @@ class _Run:
         )  # fmt: skip
         self.journal = Journal(self.work / NAME, self._header())
         self.writer = self.job.opened_writer
+        self._begun = False
 
     def _header(self) -> dict[str, Any]:
         plan, options = self.plan, asdict(self.plan.options)
@@ -118,9 +120,28 @@ class _Run:
             "options": [options, _plain(plan.read_options), _plain(plan.write_options)],
         }
 
-    def units(self) -> Tally:
-        """Convert all units that are left and give the final tally."""
-        tally = self._begin()
+    def begin(self) -> Tally:
+        """The account with which this run begins: that of a run that was killed, or an empty one."""
+        tally = self.journal.resume() if self.plan.options.resume else None
+        self._require_free(tally)
+        self._begun = True
+        if tally is None:
+            self._clear()
+            self.journal.begin()
+            return Tally()
+        if tally.notes is None:
+            self.writer.restore(tally.state)
+            self._cut_reasons(tally.quarantined)
+        return tally
+
+    def _require_free(self, tally: Tally | None) -> None:
+        """The target may be there when the run that is continued was killed after it had given it its name."""
+        named = tally is not None and tally.notes is not None and not self.writer.out.exists()
+        if self.plan.target.exists() and not self.plan.options.overwrite and not named:
+            raise UsageError(f"{self.plan.target} exists; --overwrite replaces it.")
+
+    def units(self, tally: Tally) -> None:
+        """Convert all units that are left, and complete the output."""
         units = self._units()
         self.progress.start(f"{self.plan.reads.name} to {self.plan.writes.name}", self._total())
         self.progress.advance(tally.read)
@@ -128,25 +149,16 @@ class _Run:
         with contextlib.closing(self._results(left, tally)) as results:
             for unit, result in results:
                 self._take(tally, unit, result)
-        self.journal.close()
-        return tally
-
-    def _begin(self) -> Tally:
-        tally = self.journal.resume() if self.plan.options.resume else None
-        if tally is None:
-            shutil.rmtree(self.work, ignore_errors=True)
-            self.journal.begin()
-            return Tally()
-        self.writer.restore(tally.state)
-        self._cut_reasons(tally.quarantined)
-        return tally
+        self.writer.finish()
+        tally.notes = self.writer.notes()
+        self.journal.note(tally)
 
     def _cut_reasons(self, count: int) -> None:
         """Forget reasons that were noted after the last entry of the journal."""
         path = self.work / QUARANTINE / REASONS
         if path.exists():
             lines = path.read_text("utf-8").splitlines(keepends=True)
-            path.write_text("".join(lines[:count]), encoding="utf-8")
+            files.atomic_write(path, "".join(lines[:count]), self.work)
 
     def _units(self) -> Iterator[Unit]:
         options, found = self.plan.options, self.job.opened_reader.units(self.writer.unit)
@@ -206,17 +218,22 @@ class _Run:
         self.progress.advance(result.read)
 
     def finish(self, tally: Tally) -> Converted:
-        """Complete the output, give it its name, and write the receipt."""
-        self.writer.finish()
+        """Give the complete output its name and write the receipt. Each step is left out when a run that was killed
+        here has done it."""
         target, aside = self.plan.target, None
         if tally.quarantined:
             aside = target.with_name(f"{target.name}.quarantine")
             _replace(self.work / QUARANTINE, aside)
         _replace(self.writer.out, target)
-        self.discard()
-        receipt = receipts.write(target.with_name(f"{target.name}{receipts.SUFFIX}"), self._facts(tally), (target,), {})
+        receipt = target.with_name(f"{target.name}{receipts.SUFFIX}")
+        receipts.write(receipt, self._facts(tally), (target,), {}, self.work)
+        self.journal.close()
+        for path in self.work.iterdir():
+            if path.name != NAME:  # what is left after a kill here is known by its journal
+                _remove(path)
+        _remove(self.work)
         counts = (tally.read, tally.done, tally.skipped, tally.quarantined)
-        return Converted(target, *counts, receipt, aside, self.writer.notes())
+        return Converted(target, *counts, receipt, aside, tally.notes or {})
 
     def _facts(self, tally: Tally) -> dict[str, Any]:
         plan = self.plan
@@ -227,7 +244,7 @@ class _Run:
             "kind": plan.about.kind,
             "lost": list(plan.lost),
             "options": self._header()["options"],
-            "notes": self.writer.notes(),
+            "notes": tally.notes,
             "counts": {
                 "read": tally.read,
                 "done": tally.done,
@@ -237,21 +254,34 @@ class _Run:
         }
 
     def discard(self) -> None:
-        """Remove the working folder."""
+        """Remove the working folder, unless it is another run's."""
         self.journal.close()
+        if self._begun:
+            self._clear()
+
+    def _clear(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.work / NAME).unlink()  # first: without it the rest is never taken for a run to continue
         shutil.rmtree(self.work, ignore_errors=True)
 
 
 def _replace(made: Path, target: Path) -> None:
-    """Give `made` the name `target`, in place of what has it."""
-    if target.is_dir() and not target.is_symlink():
-        old = target.with_name(f".{target.name}.replaced")
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-        made.rename(target)
-        shutil.rmtree(old)
-    else:
+    """Give `made` the name `target`, in place of what has it. Nothing is done when a killed run has done so."""
+    old = target.with_name(f".{target.name}.replaced")
+    if made.exists() or not target.exists():
+        _remove(old)
+        if target.is_dir() or made.is_dir():
+            with contextlib.suppress(FileNotFoundError):
+                target.rename(old)
         made.replace(target)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _plain(options: Any) -> dict[str, Any]:

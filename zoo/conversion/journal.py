@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from zoo.errors import UsageError
+from zoo.files import atomic_write
 
 NAME = "journal.jsonl"
 
 
 @dataclass
 class Tally:
-    """The account so far: units taken into the output, and what became of their samples."""
+    """The account so far: units taken into the output, and what became of their samples; `notes` of the writer once
+    the output is complete and has only to be given its name."""
 
     units: int = 0
     first: int = 0
@@ -24,6 +26,7 @@ class Tally:
     quarantined: int = 0
     digest: str = ""
     state: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] | None = None
 
 
 class Journal:
@@ -52,9 +55,9 @@ class Journal:
                 f"What was begun in {self._path.parent} was another conversion (source, formats or options differ);"
                 " run without --resume to start anew."
             )
-        self._stream = self._path.open("w", encoding="utf-8")
-        for line in [self._header, *lines[1:][-1:]]:
-            self._line(line)
+        kept = [self._header, *lines[1:][-1:]]
+        atomic_write(self._path, "".join(f"{json.dumps(line)}\n" for line in kept))
+        self._stream = self._path.open("a", encoding="utf-8")
         return Tally(**lines[-1]) if len(lines) > 1 else Tally()
 
     def note(self, tally: Tally) -> None:
@@ -72,10 +75,11 @@ class Journal:
         self._stream.flush()
 
     def _lines(self) -> list[dict[str, Any]]:
-        """The complete lines of the file; a kill may have cut the last one short."""
-        try:
-            text = self._path.read_text("utf-8")
-        except OSError:
-            return []
-        whole = text[: text.rfind("\n") + 1]
-        return [json.loads(line) for line in whole.splitlines()]
+        """The lines of the file up to one that a kill, or a machine that lost its power, left in pieces."""
+        lines: list[dict[str, Any]] = []
+        for line in self._path.read_bytes().split(b"\n")[:-1] if self._path.is_file() else ():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                break
+        return lines

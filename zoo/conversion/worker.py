@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -130,9 +133,17 @@ _job: Job | None = None
 
 
 def begin(job: Job) -> None:
-    """Called once in each worker process."""
+    """Called once in each worker process, which ends with the process that started it: one that were left over would
+    go on writing into the folder of the run that continues the one that was killed."""
     global _job
     _job = job
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def work_here(number: int, unit: Unit, first: int) -> Result:

@@ -184,8 +184,9 @@ def place(folder: Path, name: str) -> Path:
     return folder / plain
 
 
-def copy_image(folder: Path, name: str, sample: Sample) -> None:
-    """Store the image of `sample` as `name` below `folder`; one without an image is left alone.
+def copy_image(folder: Path, name: str, sample: Sample, work: Path) -> None:
+    """Store the image of `sample` as `name` below `folder`, by way of a file in the folder `work`; one without an image
+    is left alone. A process that is killed leaves no half of an image, nor anything else below `folder`.
 
     Raises `InputError` for a name that is none for a file, or that another image has already.
     """
@@ -195,4 +196,4 @@ def copy_image(folder: Path, name: str, sample: Sample) -> None:
     data = stored(image, name)[0] if image.format == RAW else bytes(image.data)
     if path.is_file() and path.read_bytes() != data:
         raise InputError(f"Two different images are called {name}; rename one.")
-    atomic_write(path, data)
+    atomic_write(path, data, work)

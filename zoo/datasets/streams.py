@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import IO
+
+from zoo.errors import ZooError
 
 CHUNK = 1 << 18
 
@@ -44,10 +47,15 @@ class Growing:
         return offset
 
     def cut(self, size: int) -> None:
-        """Cut the file back to `size` bytes."""
+        """Cut the file back to `size` bytes. Raises `ZooError` when it has fewer: truncating would fill up with zeros
+        what was lost."""
         self.close()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as stream:
+            if (found := stream.seek(0, os.SEEK_END)) < size:
+                raise ZooError(
+                    f"{self.path} has {found} bytes where {size} were written; run without --resume to start anew."
+                )
             stream.truncate(size)
 
     def close(self) -> None:
