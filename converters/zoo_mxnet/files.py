@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ModelError
-from zoo_mxnet import params
 
 SYMBOL = "-symbol.json"
 PARAMS = ".params"
@@ -54,6 +53,8 @@ def files(path: Path) -> tuple[Path, ...]:
 
 def tensors(path: Path) -> Mapping[str, tuple[int, ...]]:
     """Names, as MXNet has them, and shapes of the model's arrays. Raises `ModelError` where there are none."""
+    from zoo_mxnet import params  # needs NumPy, which the sniffer must not import
+
     found = pair(path)
     return params.shapes(found.params or found.both()[1])
 
