@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.conversion.killing import RUN
 from tests.conversion.lines import HOLDS, SPEC, LinesReader
 from zoo.conversion.engine import Converted, convert
 from zoo.conversion.options import ConvertOptions
@@ -57,7 +58,7 @@ def test_receipts_of_equal_runs_differ_in_the_run_alone(tmp_path: Path) -> None:
     receipts = []
     for workers in (1, 2):
         done = convert(plan(path, tmp_path / "out.lines", workers=workers, overwrite=True))
-        receipts.append({k: v for k, v in json.loads(done.receipt.read_text()).items() if k != "run"})
+        receipts.append({k: v for k, v in json.loads(done.receipt.read_text()).items() if k not in RUN})
     assert receipts[0] == receipts[1]
 
 
