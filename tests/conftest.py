@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.converters.driving import Tried
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,3 +33,21 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     for name in ("ZOO_OFFLINE", "ZOO_WEIGHTS_PATH", "ZOO_MIRROR", "ZOO_LICENSE_POLICY"):
         monkeypatch.delenv(name, raising=False)
     return cache
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of several hands its count to the one that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tried"] = Tried.count
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Adds up what the processes have tried."""
+    Tried.count += getattr(node, "workeroutput", {}).get("tried", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many mutilated files the readers were given."""
+    if Tried.count:
+        terminalreporter.write_line(f"{Tried.count:,} mutilated files were tried.")

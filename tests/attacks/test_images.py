@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.converters.driving import mutations
 from zoo import images
 from zoo.errors import InputError
 
@@ -89,12 +90,9 @@ def test_a_file_cut_at_any_byte_gives_an_error_or_an_image(suffix: str) -> None:
 def test_flipped_bytes_give_an_error_or_an_image(suffix: str) -> None:
     random = np.random.default_rng(2)
     data = cv2.imencode(suffix, random.integers(0, 255, (9, 11, 3), np.uint8))[1].tobytes()
-    for _ in range(300):
-        damaged = bytearray(data)
-        for position in random.integers(0, len(data), 3):
-            damaged[position] = random.integers(0, 256)
+    for damaged in mutations(data, 300, seed=2):
         try:
-            image = images.decode(bytes(damaged), max_pixels=1_000_000)
+            image = images.decode(damaged, max_pixels=1_000_000)
             assert image.ndim == 3 and image.dtype == np.uint8
         except InputError as error:
             assert str(error).count("\n") == 0

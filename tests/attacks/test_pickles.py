@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.converters.driving import SOAK
+from tests.converters.driving import tries
 from zoo.errors import InputError
 from zoo.safepickle import Limits, load
 
@@ -279,7 +279,7 @@ def test_flipped_bytes(number: int) -> None:
     random_ = random.Random(number)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for turn in range(300 * SOAK):
+        for turn in tries(300):
             data = bytearray(SEEDS[number])
             for _ in range(random_.choice((1, 1, 2, 5))):
                 data[random_.randrange(len(data))] = random_.randrange(256)
@@ -292,6 +292,6 @@ def test_instructions_in_any_order() -> None:
     random_ = random.Random(0)
     names = [b"cnumpy\ndtype\n", b"cnumpy\nndarray\n", b"cnumpy.core.multiarray\n_reconstruct\n", b"U\2f4", b"U\1<"]
     names += [b"cnumpy.core.multiarray\nscalar\n", b"c_codecs\nencode\n", b"c__builtin__\nset\n", b"K\1", b"C\4abcd"]
-    for _ in range(4000 * SOAK):
+    for _ in tries(4000):
         pieces = [random_.choice((random_.choice(names), bytes([random_.choice(codes)]))) for _ in range(30)]
         attempt(b"".join(pieces) + b".", False)

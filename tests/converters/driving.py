@@ -18,6 +18,12 @@ SOAK = int(os.environ.get("ZOO_SOAK", "1"))
 """How many times as many mutations are tried as in a usual run (``make soak``)."""
 
 
+class Tried:
+    """How many mutilated files the tests of this process have tried; a test run tells it at its end."""
+
+    count = 0
+
+
 def write(make: MakeWriter, work: Path, samples: Sequence[Sample], unit: int = 0) -> Path:
     """What the writer makes of the samples."""
     writer = make(work)
@@ -66,10 +72,17 @@ def contents(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in files if file.is_file()}
 
 
+def tries(count: int) -> Iterator[int]:
+    """The numbers below `count` times `SOAK`, each of them the try of a mutilated file."""
+    for number in range(count * SOAK):
+        Tried.count += 1
+        yield number
+
+
 def mutations(data: bytes, count: int, seed: int) -> Iterator[bytes]:
     """`data` with a few bytes changed, a stretch removed or doubled, or cut off; `count` times `SOAK` of it."""
     rng = np.random.default_rng(seed)
-    for _ in range(count * SOAK):
+    for _ in tries(count):
         damaged = bytearray(data)
         place, length = int(rng.integers(len(data))), int(rng.integers(1, 40))
         match int(rng.integers(6)):
