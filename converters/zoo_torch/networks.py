@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.models.edges import network
+from zoo.errors import ModelError
+from zoo.models.edges import Edge, network
 from zoo.networks.state import load_state
 from zoo.specs import ModelCard
 from zoo_torch.checkpoint import read
@@ -18,6 +19,22 @@ def load(path: Path, card: ModelCard) -> Any:
     built = network(card)
     load_state(built, read(path).state, str(path))
     return built.eval()
+
+
+def tried(edge: Edge) -> tuple[Any, tuple[str, ...]]:
+    """The network that `edge` exports, and the names of its outputs, found by running it once at the edge's size.
+    Raises `ModelError` for weights that do not fit it and for a size that it does not take."""
+    import torch
+
+    built = load(edge.source, edge.card)
+    width, height = edge.size
+    try:
+        with torch.inference_mode():
+            count = len(built(torch.zeros(1, 3, height, width)))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).rstrip(".")[:200]
+        raise ModelError(f"{edge.card.id} cannot process an input of {width}x{height}: {reason}.") from None
+    return built, tuple(names(edge.card, built, count))
 
 
 def names(card: ModelCard, built: Any, count: int) -> Sequence[str]:

@@ -20,7 +20,7 @@ import torch
 from zoo.errors import ModelError
 from zoo.models.edges import Edge
 from zoo.specs import ModelCard
-from zoo_torch.networks import load, names
+from zoo_torch.networks import tried
 
 _AXES = {"batch": 0, "height": 2, "width": 3}
 
@@ -31,12 +31,9 @@ def to_onnx(edge: Edge) -> ModelCard:
     The input has the card's name, the outputs have the card's names in order; of the input (N, 3, H, W), what
     `edge.dynamic` names stays open.
     """
-    network = load(edge.source, edge.card)
+    network, outputs = tried(edge)
     width, height = edge.size
-    images = torch.zeros(1, 3, height, width)
-    with torch.inference_mode():
-        outputs = names(edge.card, network, len(network(images)))
-    _trace(network, images, edge, outputs)
+    _trace(network, torch.zeros(1, 3, height, width), edge, outputs)
     model = onnx.load(edge.target)
     _tidy(model, edge.dynamic)
     try:
@@ -45,7 +42,7 @@ def to_onnx(edge: Edge) -> ModelCard:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"torch exported {edge.source} to ONNX that is not valid: {reason}.") from None
     onnx.save(model, edge.target)
-    return replace(edge.card, outputs=tuple(outputs))
+    return replace(edge.card, outputs=outputs)
 
 
 def _trace(network: Any, images: torch.Tensor, edge: Edge, outputs: Sequence[str]) -> None:

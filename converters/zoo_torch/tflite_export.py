@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,42 +15,61 @@ import torch
 from zoo.errors import ModelError
 from zoo.models.edges import Edge
 from zoo.specs import ModelCard
-from zoo_torch.networks import load, names
+from zoo_torch.networks import tried
 
 
 def to_tflite(edge: Edge) -> ModelCard:
     """Write the card's network with the source's weights for one image of `edge.size`, in float32.
 
-    With the layout ``nhwc`` the input is (1, H, W, 3), and the card says so; outputs stay as the network has them. A
-    TFLite file cannot keep the size of the input open: what `edge.dynamic` asks for is told to be fixed.
+    With the layout ``nhwc`` the input is (1, H, W, 3), and the card says so; outputs stay as the network has them,
+    under the card's names. A TFLite file cannot keep the size of the input open: what `edge.dynamic` asks for is told
+    to be fixed.
     """
-    network = load(edge.source, edge.card)
+    network, outputs = tried(edge)
     width, height = edge.size
-    shape = (1, height, width, 3) if edge.options.layout == "nhwc" else (1, 3, height, width)
-    images = torch.zeros(shape)
-    with torch.inference_mode():
-        count = len(network(torch.zeros(1, 3, height, width)))
     if edge.dynamic:
         edge.note(f"TFLite fixes the size: one image of {width}x{height}")
-    _convert(network, images, edge)
+    shape = (1, height, width, 3) if edge.options.layout == "nhwc" else (1, 3, height, width)
+    _convert(network, outputs, torch.zeros(shape), edge)
     preprocess = replace(edge.card.preprocess, layout=edge.options.layout)
-    return replace(edge.card, preprocess=preprocess, outputs=tuple(names(edge.card, network, count)))
+    return replace(edge.card, preprocess=preprocess, outputs=outputs)
 
 
-def _convert(network: Any, images: torch.Tensor, edge: Edge) -> None:
+class _Named(torch.nn.Module):
+    """The network with names for its input and outputs, which become those of the file's signature."""
+
+    def __init__(self, network: torch.nn.Module, outputs: Sequence[str]) -> None:
+        super().__init__()
+        self.network, self.outputs = network, outputs
+
+    def forward(self, **given: torch.Tensor) -> dict[str, torch.Tensor]:
+        (images,) = given.values()
+        return dict(zip(self.outputs, self.network(images), strict=True))
+
+
+def _convert(network: Any, outputs: Sequence[str], images: torch.Tensor, edge: Edge) -> None:
     """litert-torch tells its progress on the terminal, which is kept out of the way."""
     import litert_torch
 
     if edge.options.layout == "nhwc":
         network = litert_torch.to_channel_last_io(network, args=[0])
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    named = _Named(network, outputs).eval()
+    name = edge.card.input if edge.card.input.isidentifier() else "input"
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), torch.no_grad():
-            warnings.simplefilter("ignore")
-            litert_torch.convert(network.eval(), (images,)).export(str(edge.target))
+        with _silence(), torch.no_grad():
+            litert_torch.convert(named, sample_kwargs={name: images}).export(str(edge.target))
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"litert-torch cannot convert {edge.source} to TFLite: {reason}.") from None
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    before, nowhere = logging.root.manager.disable, io.StringIO()
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(before)
