@@ -31,10 +31,15 @@ class TFLiteSession:
         self._path, self._threads = path, threads
         described = describe(path)
         _require_floats((*described.inputs, *described.outputs), path)
-        self.inputs, self.outputs = (tuple(map(_info, each)) for each in (described.inputs, described.outputs))
+        self.inputs = tuple(map(_info, described.inputs))
         self._local = threading.local()
         with hushed():  # the engine's greeting
-            self._interpreter()  # a file that it cannot load is refused now
+            details = self._interpreter().get_output_details()  # a file that it cannot load is refused now
+        fixed = all(size is not None for info in self.inputs for size in info.shape)
+        self.outputs = tuple(
+            TensorInfo(tensor.name, tuple(detail["shape"].tolist()) if fixed else tensor.shape)
+            for tensor, detail in zip(described.outputs, details, strict=True)
+        )
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `zoo.runtimes.Session.run`."""

@@ -37,9 +37,12 @@ def from_onnx(edge: Edge) -> ModelCard:
     """
     options = edge.options or Onnx2tfOptions()
     python = environment.require(options.build_environment, options.python, edge.note)
-    source = edge.work / "model.onnx"
+    source = edge.work / "fixed.onnx"
     keep = _prepared(edge, source)
-    said = ["-i", str(source), "-o", str(edge.work / "out"), "-coion", "-n", "-v", "error"]
+    # With the sizes fixed, what computes with sizes becomes constants. onnx2tf does this itself where it finds the
+    # program onnxsim on the PATH, and without it makes files that cannot be run.
+    environment.run(python, ["-m", "onnxsim", source.name, "model.onnx"], edge.work)
+    said = ["-i", "model.onnx", "-o", "out", "-coion", "-nuo", "-n", "-v", "error"]
     if keep:
         said += ["-kat", *keep]
     environment.run(python, ["-m", "onnx2tf", *said], edge.work)
