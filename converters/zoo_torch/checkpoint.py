@@ -57,6 +57,13 @@ def tensors(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: tensor.shape for name, tensor in _described(path)[1].tensors.items()}
 
 
+def configured(path: Path) -> Mapping[str, Any]:
+    """What a Lightning file says of how its network was made, its hyper-parameters; empty where it says nothing. Raises
+    as `read`."""
+    found = {} if safetensors.is_one(path) else _described(path)[1].meta.get("hyper_parameters")
+    return found if isinstance(found, Mapping) else {}
+
+
 def read_card(path: Path) -> str:
     """The text of the card in the file, or an empty one. Raises `ModelError`."""
     if safetensors.is_one(path):

@@ -13,6 +13,7 @@ from zoo_torch import checkpoint, safetensors
 from zoo_torch.options import OnnxOptions, TfliteOptions
 
 from zoo.errors import ModelError, RuntimeMissingError, UsageError
+from zoo.inference.artifacts import identify
 from zoo.models import edges
 from zoo.models.edges import Edge
 from zoo.options import describe, make
@@ -360,3 +361,20 @@ def test_exports_of_public_weights_equal_the_originals_own(
     for one, other in zip(*(session.run(feeds) for session in sessions), strict=True):
         assert one.shape == other.shape
         assert np.abs(one - other).max() < 1e-5
+
+
+def test_a_lightning_file_gives_what_its_writer_recorded(
+    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the hyper-parameters alone it is told which of timm's networks it is."""
+    monkeypatch.undo()
+    pytest.importorskip("timm", reason="the network is timm's")
+    pytest.importorskip("onnxruntime")
+    written = fixtures / "written_by_originals"
+    artifact = identify(written / "pl_synthetics_test_resnet.ckpt")
+    assert (artifact.format, artifact.card.network) == ("lightning", {"backbone": "test_resnet"})
+    recorded, path = np.load(written / "pl_synthetics_test_resnet_io.npz"), tmp_path / "a.onnx"
+    go("zoo_torch.onnx_export:to_onnx", artifact.path, path, OnnxOptions(), card=artifact.card, size=(256, 256))
+    for session in (torch_session(artifact.path, artifact.card), open_session(path, "onnx", threads=1)):
+        (got,) = session.run({artifact.card.input: recorded["x"].astype(np.float32)})
+        assert np.abs(got.reshape(1, -1) - recorded["y"]).max() < 1e-5

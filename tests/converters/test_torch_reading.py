@@ -177,7 +177,7 @@ def test_an_old_lightning_file_with_classes_in_it_is_read_without_them(tmp_path:
     assert sniff.lightning(path)[0] > 0.9
     assert read.state["backbone.fc.weight"].tolist() == [[1, 1, 1], [1, 1, 1]]
     parameters = {"backbone": "resnet50d", "classes": 136, "loss": {"margin": 0.5}}
-    assert read.meta["hyper_parameters"] == parameters
+    assert read.meta["hyper_parameters"] == checkpoint.configured(path) == parameters
     assert read.left == ("optimizer_states", "callbacks")
     assert not any(name.startswith("lightning_that_was") for name in sys.modules)
 
