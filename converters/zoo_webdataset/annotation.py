@@ -119,7 +119,8 @@ def _array(values: Any, name: str) -> NDArray[Any]:
     shape = SHAPES.get(name, ())
     kind = {"ignored": np.bool_, "attributes": np.int64}.get(name, np.float32)
     try:
-        array = np.asarray(values, np.float32 if kind is np.float32 else None)
+        with np.errstate(over="raise"):  # a number beyond a float32 is damage, no infinity
+            array = np.asarray(values, np.float32 if kind is np.float32 else None)
         if not array.size:
             return np.zeros((len(array), *(max(0, side) for side in shape)), kind)
         if kind is not np.float32 and array.dtype.kind not in "bi":
@@ -127,7 +128,7 @@ def _array(values: Any, name: str) -> NDArray[Any]:
         if array.ndim != 1 + len(shape):
             raise ValueError(f"{array.ndim} levels of lists instead of {1 + len(shape)}")
         return array.reshape((len(array), *shape)).astype(kind)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise DocumentError(f"its .json has {name} that cannot be understood ({error})") from None
 
 

@@ -379,6 +379,7 @@ def test_a_block_of_zeros_in_place_of_a_header_is_no_end(small: Path) -> None:
         ({"a.jpg": JPEG, "a.json": b"[1]"}, "no object"),
         ({"a.jpg": JPEG, "a.json": b'{"boxes": [[1, 2, 3]]}'}, "boxes"),
         ({"a.jpg": JPEG, "a.json": b'{"boxes": "many"}'}, "boxes"),
+        ({"a.jpg": JPEG, "a.json": b'{"boxes": [[1, 2, 3, 4e50]]}'}, "boxes"),
         ({"a.jpg": JPEG, "a.json": b'{"boxes": [[1, 2, 3, {}]]}'}, "boxes"),
         ({"a.jpg": JPEG, "a.json": b'{"boxes": [[1, 2, 3, 4]], "scores": [1, 2]}'}, "different numbers"),
         ({"a.jpg": JPEG, "a.json": b'{"attributes": {"blur": [0.5]}}'}, "attributes"),

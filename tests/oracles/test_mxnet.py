@@ -39,6 +39,30 @@ for key in records.keys:
 print(json.dumps(found))
 """
 
+READ_SEQUENTIAL = """
+import hashlib, json, sys
+import mxnet as mx
+records, found = mx.recordio.MXRecordIO(sys.argv[1] + ".rec", "r"), []
+while (payload := records.read()) is not None:
+    header, image = mx.recordio.unpack(payload)
+    found.append([header.id, hashlib.sha256(image).hexdigest()])
+print(json.dumps(found))
+"""
+
+READ_AS_INSIGHTFACE = """
+import json, sys
+import mxnet as mx
+records = mx.recordio.MXIndexedRecordIO(sys.argv[1] + ".idx", sys.argv[1] + ".rec", "r")
+first, _ = mx.recordio.unpack(records.read_idx(0))
+numbers = range(1, int(first.label[0])) if first.flag > 0 else list(records.keys)
+found = []
+for number in numbers:
+    header, image = mx.recordio.unpack(records.read_idx(number))
+    label = header.label if isinstance(header.label, float) else header.label[0]
+    found.append([int(label), mx.image.imdecode(image).asnumpy().tobytes().hex()])
+print(json.dumps(found))
+"""
+
 READ_RAW = """
 import json, sys
 import mxnet as mx
@@ -58,13 +82,32 @@ for key, label, id, image in json.load(sys.stdin):
 records.close()
 """
 
+WRITE_RAW = """
+import json, sys
+import mxnet as mx
+records = mx.recordio.MXRecordIO(sys.argv[1], "w")
+for payload in json.load(sys.stdin):
+    records.write(bytes.fromhex(payload))
+records.close()
+"""
+
 ITERATE = """
 import json, sys
 import mxnet as mx
 images = mx.io.ImageRecordIter(
-    path_imgrec=sys.argv[1] + ".rec", path_imgidx=sys.argv[1] + ".idx", data_shape=(3, 16, 16), batch_size=1
+    path_imgrec=sys.argv[1] + ".rec", path_imgidx=sys.argv[1] + ".idx", data_shape=(3, 16, 16), batch_size=1,
+    label_width=int(sys.argv[2]),
 )
-print(json.dumps([[float(batch.label[0].asscalar()), float(batch.data[0].mean().asscalar())] for batch in images]))
+print(json.dumps([[batch.label[0].asnumpy().ravel().tolist(), batch.data[0].asnumpy().tolist()] for batch in images]))
+"""
+
+ITERATE_IN_PYTHON = """
+import json, sys
+import mxnet as mx
+images = mx.image.ImageIter(
+    1, (3, 16, 16), int(sys.argv[2]), path_imgrec=sys.argv[1] + ".rec", path_imgidx=sys.argv[1] + ".idx"
+)
+print(json.dumps([[batch.label[0].asnumpy().ravel().tolist(), batch.data[0].asnumpy().tolist()] for batch in images]))
 """
 
 
@@ -146,15 +189,63 @@ def test_mxnet_reads_magic_numbers_as_we_do(python: str, tmp_path: Path) -> None
     wanted = [b"".join(pieces[i] for i in rng.integers(len(pieces), size=rng.integers(9))) for _ in range(300)]
     path = tmp_path / "magic.rec"
     path.write_bytes(b"".join(pack(payload) for payload in wanted))
+    ask(python, WRITE_RAW, tmp_path / "theirs.rec", stdin=json.dumps([payload.hex() for payload in wanted]))
+    assert (tmp_path / "theirs.rec").read_bytes() == path.read_bytes()
     assert [bytes.fromhex(payload) for payload in ask(python, READ_RAW, path)] == wanted
     assert [payload for _, payload in payloads(path)] == wanted
 
 
-def test_mxnets_iterator_decodes_what_we_write(python: str, tmp_path: Path) -> None:
-    samples = people(6)
+def pictures(count: int, suffix: str) -> list[Sample]:
+    """Samples with images of 16 x 16 pixels, whose red, green and blue are not alike."""
+    samples = people(count)
     for number, sample in enumerate(samples):
-        grey = np.full((16, 16, 3), 20 * number + 10, np.uint8)
-        sample.image, sample.extra = EncodedImage(images.encode(grey, ".png"), "png"), {}
+        pixels = np.full((16, 16, 3), (20 * number + 10, 200 - 20 * number, 77), np.uint8)
+        pixels[: number + 1] //= 2
+        sample.image, sample.extra = EncodedImage(images.encode(pixels, suffix), suffix.strip(".")), {}
+    return samples
+
+
+def rgb(sample: Sample) -> Any:
+    """The pixels of the sample as MXNet gives them: (H, W, 3), red first."""
+    assert sample.image
+    return sample.image.decode()[..., ::-1]
+
+
+@pytest.mark.parametrize("program", [ITERATE, ITERATE_IN_PYTHON], ids=["ImageRecordIter", "ImageIter"])
+@pytest.mark.parametrize(("suffix", "near"), [(".png", 0), (".jpg", 2)])
+@pytest.mark.parametrize("width", [1, 3])
+def test_mxnets_iterators_decode_what_we_write(
+    python: str, tmp_path: Path, program: str, suffix: str, near: int, width: int
+) -> None:
+    samples = pictures(6, suffix)
+    for number, sample in enumerate(samples):
+        sample.extra = {"label": [float(number // 5), -1.0, number / 4]} if width > 1 else {}
     out = write(WRITERS["im2rec"], tmp_path, samples)
-    found = ask(python, ITERATE, out / "train")
-    assert sorted(found) == [[float(str(sample.identity)), 20.0 * i + 10] for i, sample in enumerate(samples)]
+    found = ask(python, program, out / "train", width)
+    assert len(found) == len(samples)
+    for label, pixels in found:  # the iterator in C++ gives them in an order of its own
+        wanted = [s for s in samples if np.abs(np.array(pixels[0]).transpose(1, 2, 0) - rgb(s)).max() <= near]
+        assert len(wanted) == 1
+        assert label == wanted[0].extra.get("label", [wanted[0].identity])
+        samples = [sample for sample in samples if sample is not wanted[0]]
+    assert samples == []
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_insightfaces_way_of_reading_finds_all_images(python: str, tmp_path: Path, layout: str) -> None:
+    """Key 0 tells where the images end; where it is an image itself, all keys are images. See the data set of
+    arcface_torch."""
+    samples = pictures(7, ".png")
+    out = write(WRITERS[layout], tmp_path, samples, 3)
+    found = ask(python, READ_AS_INSIGHTFACE, out / "train")
+    assert found == [[sample.identity, rgb(sample).tobytes().hex()] for sample in samples]
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_mxnet_reads_what_we_write_from_end_to_end(python: str, tmp_path: Path, layout: str) -> None:
+    samples = people(23)
+    found = ask(python, READ_SEQUENTIAL, write(WRITERS[layout], tmp_path, samples, 7) / "train")
+    nothing = hashlib.sha256(b"").hexdigest()
+    digests = [hashlib.sha256(sample.image.data).hexdigest() for sample in samples if sample.image]
+    assert [digest for _, digest in found if digest != nothing] == digests
+    assert len(found) - len(digests) == (6 if layout in ("recbuilder", "insightface") else 0)

@@ -1,7 +1,7 @@
 """What is written as TFRecord, read by TensorFlow itself, and the other way round.
 
 ``ZOO_ORACLES`` names the folder of the oracles' environments; TensorFlow's is ``tensorflow`` in it, made with
-``python -m venv tensorflow && tensorflow/bin/pip install tensorflow-cpu``.
+``python -m venv tensorflow && tensorflow/bin/pip install tensorflow==2.21.0``.
 """
 
 from __future__ import annotations
