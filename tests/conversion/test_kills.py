@@ -29,7 +29,7 @@ from zoo.datasets.formats import KINDS
 from zoo.datasets.streams import Growing
 from zoo.errors import UsageError, ZooError
 
-COUNT, KILLS = (1500, 2) if SOAK == 1 else (30_000, 12)
+COUNT, KILLS = (1500, 2) if SOAK == 1 else (12_000, 8)
 ROUTES = {
     "insightface-rec": ("identities", []),
     "im2rec": ("identities", ["--shuffle"]),
