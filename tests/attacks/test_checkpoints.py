@@ -6,6 +6,7 @@ The files are made by hand of a zip archive and a pickle, so that these tests ne
 from __future__ import annotations
 
 import collections
+import contextlib
 import io
 import os
 import pickle
@@ -21,6 +22,7 @@ import pytest
 from zoo_torch import checkpoint
 from zoo_torch.sniff import lightning, safetensors, torch
 
+from tests.converters.driving import mutations
 from zoo.errors import ModelError
 
 MARK = Path("/tmp/zoo-checkpoint-must-not-exist")
@@ -329,6 +331,36 @@ def test_a_changed_byte_never_passes_unseen_in_a_zip_archive(good: Path) -> None
         good.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
         with pytest.raises(ModelError, match="check sum"):
             checkpoint.read(good)
+
+
+WHOLE = {
+    "state_dict": collections.OrderedDict(
+        {f"layer{index}.weight": Tensor(Storage(4), (2, 2), (2, 1)) for index in "ab"}
+    ),
+    "pytorch-lightning_version": "1.4.9",
+    "callbacks": {"path": Calls(Named("pathlib", "PosixPath"), "runs"), "kind": Calls(Named("some.module", "Class"))},
+    "hyper_parameters": {
+        "backbone": "resnet18",
+        "rates": [0.1, 2, None, True],
+        "size": Calls(Named("torch", "Size"), (1,)),
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ["zip", "stream", "pickle"])
+def test_mutilated_files_are_read_or_told(kind: str, tmp_path: Path) -> None:
+    """Nothing but a sentence comes out of them; in ``pickle`` the archive around the pickle is sound."""
+    path = tmp_path / "a.pth"
+    whole = archive(path, WHOLE, {"0": FOUR}).read_bytes() if kind == "zip" else b""
+    whole = whole or (pickled(WHOLE) if kind == "pickle" else stream(path, WHOLE, {"0": (4, FOUR)}).read_bytes())
+    for data in mutations(whole, 300, seed=len(kind)):
+        if kind == "pickle":
+            archive(path, data, {"0": FOUR})
+        else:
+            path.write_bytes(data)
+        with contextlib.suppress(ModelError):
+            assert checkpoint.tensors(path)
+            assert checkpoint.configured(path) is not None
 
 
 def test_other_archives_are_told_apart(tmp_path: Path) -> None:
