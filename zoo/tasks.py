@@ -90,13 +90,14 @@ def request(
 
 @dataclass
 class _Loader:
-    """The `load` of a request: loads the model that was chosen, and remembers from which file."""
+    """The `load` of a request: loads the model that was chosen, and remembers it and its file."""
 
     choice: ModelChoice
     method: MethodSpec
     options: dict[str, Any]
     progress: Progress
     path: Path | None = None
+    model: Model | None = None
 
     def __call__(self, **overrides: Any) -> Model:
         """Load the model; `overrides` are fields of `ModelChoice` or options of the model."""
@@ -105,7 +106,8 @@ class _Loader:
         store = WeightStore(progress=self.progress, say=self.progress.note)
         found = loading.request(model, store, options={**self.options, **overrides}, **chosen)
         self.path = found.path
-        return found.load()
+        self.model = found.load()
+        return self.model
 
 
 def run(asked: TaskRequest) -> TaskResult:
@@ -173,11 +175,18 @@ def _weights(load: Any) -> dict[str, str]:
     return {"file": path.name, "sha256": sha256(path)} if path else {}
 
 
+def _detector(load: Any) -> dict[str, Any]:
+    """The model that found the faces for one that works on them, and its weights."""
+    found = getattr(getattr(load, "model", None), "detector_request", None)
+    return {"detector": {"model": found.card.id, "weights": _weights(found)}} if found else {}
+
+
 def _write_receipt(out: Path, asked: TaskRequest, result: TaskResult, seconds: float) -> None:
     facts = {
         "task": f"{asked.method.name} {asked.task}",
         "model": asked.card.id,
         "weights": _weights(asked.load),
+        **_detector(asked.load),
         "licences": {name: licence["name"] for name, licence in asdict(asked.card.licences).items()},
         "inputs": list(asked.inputs),
         "options": dict(asked.settings),

@@ -20,6 +20,9 @@ from zoo.types import Face, Floats, Image
 
 Matrix = NDArray[np.float64]
 
+LARGEST = 8
+"""How many times as large as the image a window of it may be: what lies outside is memory and no face."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -66,6 +69,8 @@ def _window(image: Image, face: Face, crop: Crop, width: int, height: int) -> Cu
     Pillow: the box's own corner on the longer axis, centred on the shorter."""
     sides = face.box[2:] - face.box[:2]
     side = max(1, int(float(sides.max()) * crop.scale))
+    if side > LARGEST * max(image.shape[:2]):
+        raise InputError(f"A face {side} pixels wide in an image that is not a {LARGEST}th of it cannot be cut out.")
     left, top = (int(value) for value in face.box[:2] - (side - sides) / 2)
     return _resized(_padded(image, left, top, side, side), left, top, crop, width, height)
 
@@ -134,9 +139,11 @@ def _resized(window: Image, left: int, top: int, crop: Crop, width: int, height:
 def bicubic(image: Image, width: int, height: int) -> Image:
     """`image` (H, W, C) uint8 resized as Pillow's ``BICUBIC`` does: a = -0.5, with a support that grows when it shrinks
     (OpenCV's has neither), across first, rounded to whole numbers after each direction."""
-    across = _weights(image.shape[1], width)
-    rows = _whole(np.einsum("ow,hwc->hoc", across, image.astype(np.float64)))
-    return _whole(np.einsum("oh,hwc->owc", _weights(image.shape[0], height), rows)).astype(np.uint8)
+    rows, columns, channels = image.shape
+    planes = image.transpose(0, 2, 1).reshape(rows * channels, columns).astype(np.float64)
+    planes = _whole(planes @ _weights(columns, width).T)
+    planes = _whole(_weights(rows, height) @ planes.reshape(rows, channels * width))
+    return planes.reshape(height, channels, width).transpose(0, 2, 1).astype(np.uint8)
 
 
 def _weights(size: int, wanted: int) -> Matrix:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ModelError
+from zoo.errors import ModelError, UsageError
 from zoo.inference import loading
 from zoo.inference.crops import Cut, cut
 from zoo.inference.model import Model
@@ -23,6 +23,7 @@ from zoo.inference.preprocess import Preprocessor, parse_sizes
 from zoo.runtimes import Session
 from zoo.specs import ModelCard
 from zoo.types import Faces, Floats, Image
+from zoo.weights import Settings, WeightStore
 
 BATCH = 32
 """Faces that are given to a network at once, where it allows that: memory stays bounded in a crowd."""
@@ -75,9 +76,9 @@ class Enricher(Model):
             known = self.detector.detect(pictures)
         return [self.enrich(picture, faces) for picture, faces in zip(pictures, known, strict=True)]
 
-    def find(self, picture: Image) -> Faces:
-        """The faces that the detector finds in `picture`."""
-        return self.detector.detect([picture])[0]
+    def ready(self) -> None:
+        """Load the detector, if need be fetch it. Raises as `zoo.load`."""
+        _ = self.detector
 
     @property
     def detector(self) -> Model:
@@ -86,15 +87,28 @@ class Enricher(Model):
             return self._detector
 
     @functools.cached_property
+    def detector_request(self) -> loading.LoadRequest:
+        """What is loaded to find the faces: its weights are found or fetched here. Raises as `zoo.load`, and
+        `UsageError` for a detector without the five keypoints where the network's crops are aligned by them."""
+        store = self.request.store or WeightStore(Settings.from_environment())
+        name, options = self.options.detector or self.card.detector, self.options.of_detector()
+        found = loading.request(name, store, threads=self.request.threads, device=self.request.device, options=options)
+        finds_points = found.card.keypoints == 5 or found.card.detector  # one that works on faces keeps what they have
+        if self.card.preprocess.crop.kind == "aligned" and not finds_points:
+            raise UsageError(
+                f"{found.card.id} does not give the five keypoints by which {self.card.id} turns faces upright: choose"
+                " another detector."
+            )
+        return found
+
+    @functools.cached_property
     def _detector(self) -> Model:
-        options = self.options.of_detector()
-        name = self.options.detector or self.card.detector
-        return loading.load(name, threads=self.request.threads, device=self.request.device, **options)
+        return self.detector_request.load()
 
     def enrich(self, picture: Image, faces: Faces) -> Faces:
         """`faces` of `picture` with landmarks or embeddings. Raises `InputError` for a face that cannot be cut out."""
         if not len(faces):
-            return faces
+            return replace(faces, **self._nothing())
         crop = self.card.preprocess.crop
         cuts = [cut(picture, face, crop, self.width, self.height) for face in faces]
         return replace(faces, **self._carried_back(self.run(cuts), cuts))
@@ -112,9 +126,14 @@ class Enricher(Model):
     def _run(self, cuts: Sequence[Cut]) -> Findings:
         tensor = np.concatenate([self._preprocessor.tensor(one.pixels) for one in cuts])
         arrays = self.session.run({self.session.inputs[0].name: self._preprocessor.laid_out(tensor)})
-        if any(len(array) != len(cuts) for array in arrays):
+        if any(array.shape[:1] != (len(cuts),) for array in arrays):
             raise ModelError(f"The network of {self.card.id} does not answer for each face: these are other weights.")
         return self._read([np.asarray(array, np.float32) for array in arrays], self.width, self.height)
+
+    def _nothing(self) -> dict[str, Any]:
+        """The arrays for no faces."""
+        sizes = {"landmarks": (0, self.card.landmarks, 2), "embeddings": (0, self.card.embedding)}
+        return {name: np.zeros(size, np.float32) for name, size in sizes.items() if size[1]}
 
     @staticmethod
     def _carried_back(found: Findings, cuts: Sequence[Cut]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from zoo.weights import Settings, WeightStore, enforce
 @dataclass(frozen=True)
 class LoadRequest:
     """What a method's `load` gets: the card, the file `path` of the model format `format` (None for a card that lists
-    no weights), what executes it, and `options`, an instance of the method's options dataclass."""
+    no weights), what executes it, and `options`, an instance of the method's options dataclass. `store` found its
+    weights and finds those of a model that it needs; None is the store of the environment."""
 
     card: ModelCard
     path: Path | None
@@ -30,6 +31,7 @@ class LoadRequest:
     threads: int = 0
     device: str = "auto"
     options: Any = None
+    store: WeightStore | None = None
 
     def session(self) -> Session:
         """Open the file. Raises as `zoo.runtimes.open_session`."""
@@ -106,7 +108,7 @@ def request(
     made: Any = make(resolve(method.options), options or {})  # type: ignore[arg-type]
     enforce(found.licences, store.settings.policy, found.id)
     path, kind = (artifact.path, artifact.format) if artifact else _stored(found, runtime, store)
-    return LoadRequest(found, path, kind, runtime, threads, device, made)
+    return LoadRequest(found, path, kind, runtime, threads, device, made, store)
 
 
 def find_card(model: str | os.PathLike[str], card: str = "") -> ModelCard:

@@ -25,6 +25,9 @@ class Model:
     A method's own class gives `detect`. One model may be used by several threads at once.
     """
 
+    def ready(self) -> None:
+        """Get, before the first image, what is otherwise got with it, such as a model that this one needs."""
+
     @overload
     def __call__(self, image: ImageLike, faces: Faces | None = None) -> Faces: ...  # type: ignore[overload-overlap]
 

@@ -17,6 +17,7 @@ from zoo.inference.outcome import Outcome
 from zoo.inference.runner import AHEAD, AHEAD_WITH_PIXELS, Job, Worker, batches, ordered
 from zoo.requests import Skip, TaskRequest, TaskResult
 from zoo.runtimes import threads
+from zoo.specs import ModelCard
 
 
 @dataclass
@@ -50,12 +51,13 @@ def infer(request: TaskRequest) -> TaskResult:
     tally = _Tally()
     with sinks.opened(out, options.save) as targets, _opencv_threads():
         model = request.load(threads=per_worker)
+        model.ready()
         ahead = AHEAD_WITH_PIXELS if plan.has_frames else AHEAD
         started = time.perf_counter()
         saves = out is not None and sinks.IMAGES in options.save
         worker = Worker(model, draw_frames=saves, quality=options.quality)
         jobs = _jobs(plan, sinks.Targets(out) if saves and out else None, options.limit)
-        request.progress.start(f"{request.card.id}: finding faces", total)
+        request.progress.start(f"{request.card.id}: {_doing(request.card)}", total)
         with contextlib.suppress(*([KeyboardInterrupt] if plan.live else [])):
             for group in ordered(worker, batches(jobs, options.batch), workers, ahead):
                 for outcome in group:
@@ -69,6 +71,10 @@ def infer(request: TaskRequest) -> TaskResult:
         outputs=outputs,
         summary=_summary(request, model, tally, seconds, outputs),
     )
+
+
+def _doing(card: ModelCard) -> str:
+    return "encoding faces" if card.embedding else "finding landmarks" if card.landmarks else "finding faces"
 
 
 def _plan(request: TaskRequest) -> sources.Plan:
