@@ -29,8 +29,8 @@ docs: build/dev.ready
 soak: build/dev.ready
 	ZOO_SOAK=20 $(BIN)/python -m pytest -q -n $${ZOO_TEST_WORKERS:-auto} tests/converters tests/attacks tests/conversion
 
-# The original frameworks, each in an environment of its own: they read what we write. Python 3.11; about 2.5 GB.
-oracles: build/dev.ready $(ORACLES)/mxnet/ready $(ORACLES)/tensorflow/ready
+# The original frameworks, each in an environment of its own: they read what we write. Python 3.11; about 4 GB.
+oracles: build/dev.ready $(ORACLES)/mxnet/ready $(ORACLES)/tensorflow/ready $(ORACLES)/mmcv/ready
 	ZOO_ORACLES=$(abspath $(ORACLES)) $(BIN)/python -m pytest -q tests/oracles
 
 $(ORACLES)/mxnet/ready:
@@ -41,6 +41,11 @@ $(ORACLES)/mxnet/ready:
 $(ORACLES)/tensorflow/ready:
 	$(PYTHON) -m venv $(ORACLES)/tensorflow
 	$(ORACLES)/tensorflow/bin/pip install --quiet tensorflow==2.21.0
+	touch $@
+
+$(ORACLES)/mmcv/ready:
+	$(PYTHON) -m venv $(ORACLES)/mmcv
+	$(ORACLES)/mmcv/bin/pip install --quiet torch==2.13.0 mmcv-lite==2.2.0 pluggy
 	touch $@
 
 clean:
