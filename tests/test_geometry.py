@@ -72,6 +72,17 @@ def test_nms_equals_opencv(seed: int) -> None:
     assert geometry.nms(boxes, scores, 0.4).tolist() == np.asarray(expected).tolist()
 
 
+@pytest.mark.parametrize("threshold", [0.3, 0.45, 0.7])
+def test_nms_equals_torchvision(threshold: float) -> None:
+    torch = pytest.importorskip("torch", reason="torchvision's suppression needs PyTorch")
+    ops = pytest.importorskip("torchvision.ops", reason="torchvision is not installed")
+    for seed in range(5):
+        boxes, scores = random_boxes(seed, 3000, spread=400.0)
+        expected = ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold)
+        assert 100 < len(expected) < 3000
+        assert geometry.nms(boxes, scores, threshold).tolist() == expected.tolist()
+
+
 def test_nms_limits() -> None:
     boxes, scores = random_boxes(1, 200)
     everything = geometry.nms(boxes, scores, 0.4)
