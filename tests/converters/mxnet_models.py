@@ -63,11 +63,11 @@ class Model:
         sizes = {"kernel": shape[2:], "pad": (pad, pad), "stride": (stride, stride)}
         return self.op("Convolution", name, x, weight, num_filter=shape[0], num_group=groups, no_bias=True, **sizes)
 
-    def norm(self, x: int, name: str, channels: int, fixed: bool = False, variance: float = 0.5, **attrs: Any) -> int:
+    def norm(self, x: int, name: str, channels: int, fixed: bool = False, variance: float = 1, **attrs: Any) -> int:
         """With a gamma that does harm where `fixed` is not heeded."""
         draw = self.random.uniform
         inputs = [
-            self.null(f"{name}_gamma", draw(30, 50, channels) if fixed else draw(0.5, 1.5, channels)),
+            self.null(f"{name}_gamma", draw(30, 50, channels) if fixed else draw(0.5, 1.2, channels)),
             self.null(f"{name}_beta", draw(-0.1, 0.1, channels)),
             self.null(f"{name}_moving_mean", draw(-0.1, 0.1, channels), aux=True),
             self.null(f"{name}_moving_var", draw(0.5 * variance, 2 * variance, channels), aux=True),

@@ -11,7 +11,9 @@ import pytest
 from zoo_arcface import names
 from zoo_arcface.architectures import CONFIGS
 
-from zoo.errors import UsageError
+import zoo
+from zoo.errors import InputError, ModelError, UsageError
+from zoo.types import Faces
 
 torch = pytest.importorskip("torch", reason="the networks are torch's")
 
@@ -171,3 +173,91 @@ def test_what_cannot_be_built_is_said_in_one_sentence() -> None:
         build("arcface_m1", {"base": 8})
     with pytest.raises(UsageError, match=r"has no field 'depth'"):
         build("arcface_mbf", {"depth": 3})
+
+
+SMALL = {
+    "arcface_r18": {"blocks": [1, 1, 1, 1], "embedding": 16},
+    "arcface_lresnet34e_ir": {"blocks": [1, 1, 1, 1], "embedding": 16},
+    "arcface_mbf": {"blocks": [1, 1, 1, 1]},
+    "arcface_m1": {"base": 16},
+    "arcface_y1": {"blocks": [1, 1, 1, 1]},
+    "mobilefacenet_foamliu": {},
+}
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+@pytest.mark.filterwarnings("ignore")
+def test_networks_export_with_an_open_batch(tmp_path: Path, architecture: str) -> None:
+    engine = pytest.importorskip("onnxruntime", reason="it runs what was exported")
+    pytest.importorskip("onnx", reason="the exporter writes with it")
+    from zoo_arcface.network import build
+
+    torch.manual_seed(0)
+    network, path = build(architecture, SMALL[architecture]), tmp_path / "model.onnx"
+    names = {"input_names": ["input"], "output_names": ["embedding"], "dynamic_axes": {"input": {0: "batch"}}}
+    torch.onnx.export(network, torch.zeros(1, 3, 112, 112), path, opset_version=13, dynamo=False, **names)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 3, 112, 112)).astype(np.float32)
+    (got,) = engine.InferenceSession(path).run(["embedding"], {"input": images})
+    with torch.no_grad():
+        np.testing.assert_allclose(got, network(torch.from_numpy(images))[0], atol=1e-5)
+
+
+# --------------------------------------------------------------------------------------------------- on photographs
+
+
+@pytest.fixture
+def weights(fixtures: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the default model's weights are, and its detector's."""
+    monkeypatch.setenv("ZOO_WEIGHTS_PATH", str(fixtures))
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    return fixtures
+
+
+def directions(model: Any, paths: list[Path]) -> Any:
+    """Embeddings of unit length of the surest face in each photograph."""
+    found = [model(path) for path in paths]
+    rows = np.stack([faces.embeddings[int(np.argmax(faces.scores))] for faces in found])
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_the_same_person_is_alike_and_another_is_not(weights: Path) -> None:
+    people = [sorted((weights / "identities" / name).iterdir())[:3] for name in ("amy", "howard", "sheldon")]
+    rows = directions(zoo.load("arcface"), [path for photos in people for path in photos])
+    alike = (rows @ rows.T).reshape(3, 3, 3, 3)
+    same = [alike[person, i, person, j] for person in range(3) for i in range(3) for j in range(i)]
+    other = [alike[one, i, two, j] for one in range(3) for two in range(one) for i in range(3) for j in range(3)]
+    assert min(same) > 0.35
+    assert max(other) < 0.3
+    assert np.mean(same) - np.mean(other) > 0.4
+
+
+def test_every_face_of_a_crowd_gets_its_embedding_from_torch_as_from_onnx(weights: Path) -> None:
+    photo = weights / "images" / "insightface_t1.jpg"
+    faces = zoo.load("arcface")(photo)
+    assert faces.embeddings is not None
+    assert faces.embeddings.shape == (6, 128)
+    torch.set_num_threads(1)
+    stored = weights / "recognition" / "foamliu_mobilefacenet.pt"
+    again = zoo.load(stored)(photo, faces=faces)
+    np.testing.assert_allclose(again.embeddings, faces.embeddings, atol=2e-5)
+
+
+def test_a_face_without_keypoints_cannot_be_turned_upright(weights: Path) -> None:
+    image = np.zeros((200, 200, 3), np.uint8)
+    with pytest.raises(InputError, match="without its five keypoints cannot be aligned"):
+        zoo.load("arcface")(image, faces=Faces(np.array([[10.0, 10, 90, 90]], np.float32), np.ones(1, np.float32)))
+
+
+def test_other_networks_are_refused_when_they_answer(weights: Path, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, save
+
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 112, 112])
+    mean = helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["n", 3, 1, 1])
+    nodes = [helper.make_node("GlobalAveragePool", ["image"], ["mean"])]
+    graph, opset = helper.make_graph(nodes, "mean", [image], [mean]), [helper.make_opsetid("", 13)]
+    save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "mean.onnx")
+    model = zoo.load("mobilefacenet_foamliu", weights=tmp_path / "mean.onnx")
+    with pytest.raises(
+        ModelError, match="answers with 3 numbers a face where the card mobilefacenet_foamliu expects 128"
+    ):
+        model(weights / "images" / "insightface_t1.jpg")
