@@ -16,9 +16,11 @@ import pytest
 
 from tests.conversion.killing import RUN
 from tests.conversion.lines import HOLDS, SPEC, LinesReader
+from zoo.conversion import worker
 from zoo.conversion.engine import Converted, convert
 from zoo.conversion.options import ConvertOptions
 from zoo.conversion.plan import Plan, require_possible
+from zoo.datasets.formats import Unit
 from zoo.errors import InputError, UsageError, ZooError
 
 
@@ -60,6 +62,18 @@ def test_receipts_of_equal_runs_differ_in_the_run_alone(tmp_path: Path) -> None:
         done = convert(plan(path, tmp_path / "out.lines", workers=workers, overwrite=True))
         receipts.append({k: v for k, v in json.loads(done.receipt.read_text()).items() if k not in RUN})
     assert receipts[0] == receipts[1]
+
+
+def test_the_process_that_is_asked_works_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, work = list[int](), worker.work
+
+    def noted(job: worker.Job, number: int, unit: Unit, first: int) -> worker.Result:
+        here.append(number)
+        return work(job, number, unit, first)
+
+    monkeypatch.setattr(worker, "work", noted)
+    convert(plan(source(tmp_path), tmp_path / "out.lines", workers=2))
+    assert 0 < len(here) < 10
 
 
 def test_a_bad_sample_ends_the_run_and_leaves_nothing(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_runs_killed_at_random_moments_end_as_one_that_was_not(tmp_path: Path, f
 
 
 def test_worker_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
-    process = start([str(made("identities", tmp_path)), "out", "--to", "tfrecord"], tmp_path)
+    process = start([str(made("identities", tmp_path)), "out", "--to", "tfrecord", "--workers", "3"], tmp_path)
     try:
         main, workers = psutil.Process(process.pid), list[psutil.Process]()
         while len(workers) < 2 and process.poll() is None:

@@ -33,8 +33,11 @@ from zoo.requests import Progress, Silent
 from zoo.runtimes import threads
 
 REASONS = "reasons.jsonl"
-AHEAD = 3
-"""Units a worker that may be under way or waiting for their turn: what bounds the memory."""
+QUEUED = 3
+"""Units that each worker process has in hand before the main process works on one itself."""
+
+AHEAD = 4
+"""Units a process that may be under way or waiting for their turn: what bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -172,28 +175,34 @@ class _Run:
         return min(count, limit) if count is not None and limit else count
 
     def _results(self, units: Iterator[Unit], tally: Tally) -> Generator[tuple[Unit, Result]]:
-        """The results of the units in their order, from worker processes when there are several of both."""
+        """The results of the units in their order. This process works, too, whenever the others have enough to do."""
         numbered = self._numbered(units, tally)
         first = list(itertools.islice(numbered, 2))
-        workers = threads.count(self.plan.options.workers)
-        if workers == 1 or len(first) < 2:
-            for number, unit, start in itertools.chain(first, numbered):
-                yield unit, worker.work(self.job, number, unit, start)
-            return
+        others = threads.count(self.plan.options.workers) - 1 if len(first) > 1 else 0
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, context, initializer=worker.begin, initargs=(self.job,))
+        pool = ProcessPoolExecutor(others, context, worker.begin, (self.job,)) if others else None
         pending: deque[tuple[Unit, Future[Result]]] = deque()
         try:
-            for number, unit, start in itertools.chain(first, numbered):
-                pending.append((unit, pool.submit(worker.work_here, number, unit, start)))
-                if len(pending) >= AHEAD * workers:
-                    done, future = pending.popleft()
-                    yield done, future.result()
-            while pending:
-                done, future = pending.popleft()
-                yield done, future.result()
+            for task in itertools.chain(first, numbered):
+                idle = pool if sum(not future.done() for _, future in pending) < QUEUED * others else None
+                pending.append((task[1], idle.submit(worker.work_here, *task) if idle else self._worked(*task)))
+                while pending and (pending[0][1].done() or len(pending) >= AHEAD * (others + 1)):
+                    unit, future = pending.popleft()
+                    yield unit, future.result()
+            for unit, future in pending:
+                yield unit, future.result()
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            if pool:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _worked(self, number: int, unit: Unit, start: int) -> Future[Result]:
+        """The result of a unit that is worked in this process. What it raises waits for its turn, too."""
+        future = Future[Result]()
+        try:
+            future.set_result(worker.work(self.job, number, unit, start))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     def _numbered(self, units: Iterator[Unit], tally: Tally) -> Iterator[tuple[int, Unit, int]]:
         first = tally.first
