@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zoo import __version__
@@ -35,16 +36,18 @@ def write(
     outputs: tuple[Path, ...],
     run: Mapping[str, Any],
     within: Path | None = None,
+    hashes: Mapping[Path, str] = MappingProxyType({}),
 ) -> Path:
     """Write the receipt `path` (ending in ``.zoo.json``), by way of the folder `within`, and return it.
 
     `facts` are the comparable facts (model, options, counts, licences). Of `outputs`, files are recorded with size and
     SHA-256, folders with the number of their files and one hash over all. `run` holds what differs between equal runs.
+    `hashes` are the SHA-256 of those files that need not be read for it.
     """
     document = {
         "schema": SCHEMA,
         **facts,
-        "outputs": [describe(output, path.parent) for output in outputs],
+        "outputs": [describe(output, path.parent, hashes) for output in outputs],
         "versions": _versions(),
         "run": {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), **run},
     }
@@ -85,22 +88,28 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def describe(output: Path, folder: Path) -> dict[str, Any]:
-    """What a receipt in `folder` records of an output: name, size and hash of a file, the sums over a folder."""
+def describe(output: Path, folder: Path, hashes: Mapping[Path, str] = MappingProxyType({})) -> dict[str, Any]:
+    """What a receipt in `folder` records of an output: name, size and hash of a file, the sums over a folder. Files
+    whose `hashes` are known are not read."""
     name = output.relative_to(folder).as_posix() if output.is_relative_to(folder) else str(output)
     if output.is_dir():
-        return {"folder": name, **_tree(output)}
-    return {"file": name, "size": output.stat().st_size, "sha256": sha256(output)}
+        return {"folder": name, **_tree(output, hashes)}
+    return {"file": name, "size": output.stat().st_size, "sha256": hashes.get(output) or sha256(output)}
 
 
-def _tree(folder: Path) -> dict[str, Any]:
+def _tree(folder: Path, hashes: Mapping[Path, str]) -> dict[str, Any]:
     """How many files a folder holds, their bytes, and one hash over their names and contents; over names and sizes
     where there are more than `MANY`."""
     digest, root = hashlib.sha256(), str(folder)
     files = sorted(_files(root, ""), key=lambda file: file[0].replace("/", "\0"))  # as paths sort: part by part
     many = len(files) > MANY
+
+    def hashed(file: tuple[str, int]) -> str:
+        path = folder / file[0]
+        return hashes.get(path) or sha256(path)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = (str(size) for _, size in files) if many else pool.map(lambda file: sha256(folder / file[0]), files)
+        told = (str(size) for _, size in files) if many else pool.map(hashed, files)
         for (name, _), text in zip(files, told, strict=True):
             digest.update(f"{name}\0{text}\n".encode())
     of = "names and sizes" if many else "names and contents"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ import pytest
 
 from tests.conversion.killing import RUN
 from tests.conversion.lines import HOLDS, SPEC, LinesReader
+from zoo import receipts
 from zoo.conversion import worker
 from zoo.conversion.engine import Converted, convert
 from zoo.conversion.options import ConvertOptions
@@ -62,6 +64,13 @@ def test_receipts_of_equal_runs_differ_in_the_run_alone(tmp_path: Path) -> None:
         done = convert(plan(path, tmp_path / "out.lines", workers=workers, overwrite=True))
         receipts.append({k: v for k, v in json.loads(done.receipt.read_text()).items() if k not in RUN})
     assert receipts[0] == receipts[1]
+
+
+def test_the_output_is_hashed_as_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "sha256", None)
+    done = convert(plan(source(tmp_path), tmp_path / "out.lines", workers=2))
+    (output,) = json.loads(done.receipt.read_text())["outputs"]
+    assert output["sha256"] == hashlib.sha256(done.target.read_bytes()).hexdigest()
 
 
 def test_the_process_that_is_asked_works_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

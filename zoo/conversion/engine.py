@@ -233,9 +233,10 @@ class _Run:
         if tally.quarantined:
             aside = target.with_name(f"{target.name}.quarantine")
             _replace(self.work / QUARANTINE, aside)
+        hashes = {target / path.relative_to(self.writer.out): text for path, text in self.writer.hashes().items()}
         _replace(self.writer.out, target)
         receipt = target.with_name(f"{target.name}{receipts.SUFFIX}")
-        receipts.write(receipt, self._facts(tally), (target,), {}, self.work)
+        receipts.write(receipt, self._facts(tally), (target,), {}, self.work, hashes)
         self.journal.close()
         for path in self.work.iterdir():
             if path.name != NAME:  # what is left after a kill here is known by its journal

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from zoo.datasets.sample import Broken, Sample
+from zoo.datasets.streams import Growing
 from zoo.errors import InputError
 
 UNIT = 1024
@@ -171,6 +172,12 @@ class Writer(ABC):
         """What people should know of how the samples were written, printed and kept in the receipt; asked for after
         `finish`."""
         return {}
+
+    def hashes(self) -> dict[Path, str]:
+        """SHA-256 by path of the files of the output that were hashed as they grew, so that the receipt need not read
+        them again; asked for after `finish`."""
+        files = [file for file in vars(self).values() if isinstance(file, Growing)]
+        return {file.path: file.sha256 for file in files if file.path.is_relative_to(self.out) and file.sha256}
 
     def state(self) -> dict[str, Any]:
         """What `append` has gathered so far, JSON-able and small, for a run that is continued after a kill; with the

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from zoo.errors import ZooError
 
@@ -18,6 +19,8 @@ class Growing:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._stream: IO[bytes] | None = None
+        self._hash: Any = None  # made when the file is opened, because a writer is sent to other processes before
+        self._hashed = 0
 
     @property
     def size(self) -> int:
@@ -28,28 +31,32 @@ class Growing:
             return self._stream.tell()
         return self.path.stat().st_size if self.path.exists() else 0
 
+    @property
+    def sha256(self) -> str | None:
+        """Its SHA-256, taken while it grew; None where it was cut back, because then not all of it was seen."""
+        return self._hash.hexdigest() if self._hash and self._hashed == self.size else None
+
     def append(self, part: Path) -> int:
         """Append the file `part` and remove it; gives the offset at which it begins."""
-        stream = self._open()
-        offset = stream.tell()
+        offset = self._open().tell()
         buffer = memoryview(bytearray(CHUNK))  # one for all: new memory for each piece costs as much as the copying
         with part.open("rb", buffering=0) as source:
             while count := source.readinto(buffer):
-                stream.write(buffer[:count])
+                self._add(buffer[:count])
         part.unlink()
         return offset
 
     def write(self, data: bytes) -> int:
         """Append `data`; gives the offset at which it begins."""
-        stream = self._open()
-        offset = stream.tell()
-        stream.write(data)
+        offset = self._open().tell()
+        self._add(data)
         return offset
 
     def cut(self, size: int) -> None:
         """Cut the file back to `size` bytes. Raises `ZooError` when it has fewer: truncating would fill up with zeros
         what was lost."""
         self.close()
+        self._hash, self._hashed = None, 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as stream:
             if (found := stream.seek(0, os.SEEK_END)) < size:
@@ -64,10 +71,16 @@ class Growing:
             self._stream.close()
             self._stream = None
 
+    def _add(self, data: bytes | memoryview) -> None:
+        self._open().write(data)
+        self._hash.update(data)
+        self._hashed += len(data)
+
     def _open(self) -> IO[bytes]:
         if self._stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self.path.open("ab")
+            self._hash = self._hash or hashlib.sha256()
         return self._stream
 
 
