@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cache_dir() -> Path:
@@ -51,7 +53,8 @@ def replacing(path: Path, within: Path | None = None) -> Iterator[Path]:
     except OSError as error:
         blocked = isinstance(error, FileExistsError | NotADirectoryError)
         reason = "a part of its path is a file, not a folder" if blocked else error.strerror or error
-        raise ZooError(f"Cannot write {path}: {reason}; choose a place that you may write to.") from error
+        place = "one with more room" if error.errno in _FULL else "a place that you may write to"
+        raise ZooError(f"Cannot write {path}: {reason}; choose {place}.") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

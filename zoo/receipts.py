@@ -35,10 +35,9 @@ def write(
     facts: Mapping[str, Any],
     outputs: tuple[Path, ...],
     run: Mapping[str, Any],
-    within: Path | None = None,
     hashes: Mapping[Path, str] = MappingProxyType({}),
 ) -> Path:
-    """Write the receipt `path` (ending in ``.zoo.json``), by way of the folder `within`, and return it.
+    """Write the receipt `path` (ending in ``.zoo.json``) and return it.
 
     `facts` are the comparable facts (model, options, counts, licences). Of `outputs`, files are recorded with size and
     SHA-256, folders with the number of their files and one hash over all. `run` holds what differs between equal runs.
@@ -52,7 +51,7 @@ def write(
         "run": {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), **run},
     }
     document["seal"] = seal(document)
-    atomic_write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n", within)
+    atomic_write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return path
 
 

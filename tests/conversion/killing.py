@@ -115,7 +115,6 @@ def plans(kind: str, source: Path, folder: Path) -> Iterator[Plan]:
     """A conversion into each format that can hold sets of the kind."""
     for name, spec in sorted(catalogue().formats.items()):
         if spec.writer and kind in spec.kinds:
-            resolve(spec.writer).unit = UNIT  # type: ignore[attr-defined]
             values = {"workers": 1, "on_error": "quarantine", "allow_loss": True}
             if spec.write_options and "copy_images" in resolve(spec.write_options).__dataclass_fields__:  # type: ignore[attr-defined]
                 values["copy_images"] = True
@@ -133,6 +132,7 @@ def main(kind: str, kills: int) -> list[str]:
         for plan in plans(kind, source, folder):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
+            resolve(plan.writes.writer).unit = UNIT  # type: ignore[attr-defined]
             found += findings(plan, kills, random.Random(kills))
         return found
 

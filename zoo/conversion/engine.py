@@ -110,6 +110,7 @@ class _Run:
         )  # fmt: skip
         self.journal = Journal(self.work / NAME, self._header())
         self.writer = self.job.opened_writer
+        self.ready = self.work / "ready"
         self._begun = False
 
     def _header(self) -> dict[str, Any]:
@@ -139,7 +140,8 @@ class _Run:
 
     def _require_free(self, tally: Tally | None) -> None:
         """The target may be there when the run that is continued was killed after it had given it its name."""
-        named = tally is not None and tally.notes is not None and not self.writer.out.exists()
+        made = self.writer.out.exists() or (self.ready / self.plan.target.name).exists()
+        named = tally is not None and tally.notes is not None and not made
         if self.plan.target.exists() and not self.plan.options.overwrite and not named:
             raise UsageError(f"{self.plan.target} exists; --overwrite replaces it.")
 
@@ -227,16 +229,22 @@ class _Run:
         self.progress.advance(result.read)
 
     def finish(self, tally: Tally) -> Converted:
-        """Give the complete output its name and write the receipt. Each step is left out when a run that was killed
-        here has done it."""
+        """Write the receipt, then give the complete output, what was put aside and the receipt their names: nothing is
+        named as long as the disk can run full. Each step is left out when a run that was killed here has done it."""
         target, aside = self.plan.target, None
+        receipt = target.with_name(f"{target.name}{receipts.SUFFIX}")
+        made = self.ready / target.name
+        self.ready.mkdir(exist_ok=True)
+        hashes = {made / path.relative_to(self.writer.out): text for path, text in self.writer.hashes().items()}
+        if self.writer.out.exists():
+            self.writer.out.rename(made)
+        if made.exists():
+            receipts.write(self.ready / receipt.name, self._facts(tally), (made,), {}, hashes)
         if tally.quarantined:
             aside = target.with_name(f"{target.name}.quarantine")
             _replace(self.work / QUARANTINE, aside)
-        hashes = {target / path.relative_to(self.writer.out): text for path, text in self.writer.hashes().items()}
-        _replace(self.writer.out, target)
-        receipt = target.with_name(f"{target.name}{receipts.SUFFIX}")
-        receipts.write(receipt, self._facts(tally), (target,), {}, self.work, hashes)
+        _replace(made, target)
+        _replace(self.ready / receipt.name, receipt)
         self.journal.close()
         for path in self.work.iterdir():
             if path.name != NAME:  # what is left after a kill here is known by its journal
