@@ -65,7 +65,8 @@ class MethodSpec:
     ``(architecture, arguments)``, or None when they are no network of the method. `translate` gives for the name of a
     foreign format what turns its arrays into the network's: called with arrays by name, it returns
     ``(architecture, arguments, arrays)`` or None. `config` is called with the ``model`` part of an upstream
-    configuration file and returns ``(architecture, arguments)`` or None.
+    configuration file and returns ``(architecture, arguments)`` or None. `alike` gives for an architecture that
+    `recognise` never returns the one that it returns in its place: their tensors have the same names and shapes.
     """
 
     name: str
@@ -80,6 +81,7 @@ class MethodSpec:
     recognise: str = ""
     translate: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
+    alike: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -29,4 +29,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         network="zoo_arcface.network:build",
         recognise="zoo_arcface.names:recognise",
         translate={"mxnet": "zoo_arcface.names:translate"},
+        alike={f"arcface_lresnet{depth}e_ir": f"arcface_r{depth}" for depth in (34, 50, 100)},
     )

@@ -170,14 +170,7 @@ def _of_architecture(
     """The card of an architecture. Several may share one and differ in what no tensor tells, such as anchors; what a
     card says of its network stays where the file does not say otherwise."""
     cards = catalogue().cards
-    fitting = [
-        name
-        for name in cards
-        if cards.document(name)["architecture"] == architecture and method in ("", cards.document(name)["method"])
-    ]
-    if card:
-        _require_architecture(path, cards[card], architecture)
-        fitting = [card]
+    fitting = [card] if card else _nearest(architecture, arguments, method)
     if not fitting:
         raise ModelError(
             f"{path} is a {architecture}, of which there is no card; say with card=MODEL what it is used as."
@@ -188,9 +181,38 @@ def _of_architecture(
             " with card=MODEL which it is."
         )
     found = cards[fitting[0]]
+    _require_fit(path, found, architecture, arguments)
     return Artifact(path, spec.name, replace(found, network={**found.network, **arguments}), how)
 
 
-def _require_architecture(path: Path, card: ModelCard, architecture: str) -> None:
-    if card.architecture and card.architecture != architecture:
+def _nearest(architecture: str, arguments: Mapping[str, Any], method: str) -> list[str]:
+    """The cards of an `architecture` that say no other of its `arguments`, and most of them."""
+    documents = {name: catalogue().cards.document(name) for name in catalogue().cards}
+    agreed: dict[str, int] = {}
+    for name, document in documents.items():
+        if document["architecture"] == architecture and method in ("", document["method"]):
+            said = document["network"]
+            if not _contradicting(said, arguments):
+                agreed[name] = sum(key in said for key in arguments)
+    return [name for name, count in agreed.items() if count == max(agreed.values())]
+
+
+def _contradicting(said: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """The arguments of a network that are `found` to be others than a card has `said`."""
+    return [name for name, value in found.items() if name in said and _lists(said[name]) != _lists(value)]
+
+
+def _lists(value: Any) -> Any:
+    return [*map(_lists, value)] if isinstance(value, list | tuple) else value
+
+
+def _require_fit(path: Path, card: ModelCard, architecture: str, arguments: Mapping[str, Any]) -> None:
+    """Raise `ModelError` for a card of another network than the file's. That of an architecture which `alike` names
+    beside the file's is none."""
+    alike = catalogue().methods[card.method].alike
+    if card.architecture and architecture not in (card.architecture, alike.get(card.architecture)):
         raise ModelError(f"{path} holds a {architecture}, and {card.id} is a {card.architecture}.")
+    for name in _contradicting(card.network, arguments):
+        raise ModelError(
+            f"{path} holds a network with {name}={arguments[name]}, and {card.id} has {card.network[name]}."
+        )
