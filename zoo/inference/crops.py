@@ -137,13 +137,17 @@ def _resized(window: Image, left: int, top: int, crop: Crop, width: int, height:
 
 
 def bicubic(image: Image, width: int, height: int) -> Image:
-    """`image` (H, W, C) uint8 resized as Pillow's ``BICUBIC`` does: a = -0.5, with a support that grows when it shrinks
-    (OpenCV's has neither), across first, rounded to whole numbers after each direction."""
+    """`image` (H, W, C) uint8 resized as Pillow's ``BICUBIC`` does, to the bit: a = -0.5, a support that grows when it
+    shrinks (OpenCV has neither), across first as versions before 13 do, whole numbers after each direction."""
     rows, columns, channels = image.shape
     planes = image.transpose(0, 2, 1).reshape(rows * channels, columns).astype(np.float64)
     planes = _whole(planes @ _weights(columns, width).T)
     planes = _whole(_weights(rows, height) @ planes.reshape(rows, channels * width))
     return planes.reshape(height, channels, width).transpose(0, 2, 1).astype(np.uint8)
+
+
+_FIXED = 1 << 22
+"""Pillow's weights are whole multiples of one over this (``PRECISION_BITS`` in its Resample.c)."""
 
 
 def _weights(size: int, wanted: int) -> Matrix:
@@ -154,7 +158,8 @@ def _weights(size: int, wanted: int) -> Matrix:
     distance = np.abs((np.arange(size)[None] + 0.5 - centres[:, None]) / support)
     near, far = 1.5 * distance**3 - 2.5 * distance**2 + 1, -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
     weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float64)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.asarray(np.trunc(weights * _FIXED + np.copysign(0.5, weights)) / _FIXED, np.float64)
 
 
 def _whole(values: Matrix) -> Matrix:
