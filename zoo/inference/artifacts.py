@@ -122,11 +122,16 @@ def _by_tensors(path: Path, spec: FormatSpec, card: str) -> Artifact:
         methods = [catalogue().cards[card].method] if card else [*catalogue().methods]
         for architecture, arguments, method in _recognised(shapes, methods):
             return _of_architecture(path, spec, architecture, arguments, card, "recognised by its tensors", method)
-        if card and catalogue().methods[catalogue().cards[card].method].recognise:
+        if card and _needs_network(spec) and catalogue().methods[catalogue().cards[card].method].recognise:
             raise ModelError(f"{path} holds weights of another network than {card}'s.")
     if card:
         return Artifact(path, spec.name, catalogue().cards[card], "said by you")
     raise UsageError(f"Nothing tells what model {path} is: say with card=MODEL whose {spec.name} file it is.")
+
+
+def _needs_network(spec: FormatSpec) -> bool:
+    """Whether files of the format hold weights alone: then nothing executes them that is not given the card."""
+    return all(runtime.card for runtime in catalogue().runtimes.values() if spec.name in runtime.formats)
 
 
 def _configured(path: Path, spec: FormatSpec, card: str) -> tuple[str, Mapping[str, Any]] | None:
