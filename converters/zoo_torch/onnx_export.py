@@ -8,8 +8,6 @@ tests hold them, so that the other can take its place in this one module.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +17,7 @@ import torch
 
 from zoo.errors import ModelError
 from zoo.models.edges import Edge
+from zoo.models.quiet import hushed
 from zoo.specs import ModelCard
 from zoo_torch.networks import tried
 
@@ -47,10 +46,8 @@ def to_onnx(edge: Edge) -> ModelCard:
 
 def _trace(network: Any, images: torch.Tensor, edge: Edge, outputs: Sequence[str]) -> None:
     axes = {_AXES[name]: name for name in sorted(edge.dynamic)}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is deprecated, and what its shape inference does not know
+        with hushed("torch.onnx"):  # that it is deprecated, and what its shape inference does not know
             torch.onnx.export(
                 network,
                 (images,),

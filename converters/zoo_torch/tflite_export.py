@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 
 from zoo.errors import ModelError
 from zoo.models.edges import Edge
+from zoo.models.quiet import hushed
 from zoo.specs import ModelCard
 from zoo_torch.networks import tried
 
@@ -49,27 +48,15 @@ class _Named(torch.nn.Module):
 
 def _convert(network: Any, outputs: Sequence[str], images: torch.Tensor, edge: Edge) -> None:
     """litert-torch tells its progress on the terminal, which is kept out of the way."""
-    import litert_torch
-
-    if edge.options.layout == "nhwc":
-        network = litert_torch.to_channel_last_io(network, args=[0])
-    named = _Named(network, outputs).eval()
     name = edge.card.input if edge.card.input.isidentifier() else "input"
     try:
-        with _silence(), torch.no_grad():
+        with hushed("torch"), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            import litert_torch
+
+            if edge.options.layout == "nhwc":
+                network = litert_torch.to_channel_last_io(network, args=[0])
+            named = _Named(network, outputs).eval()
             litert_torch.convert(named, sample_kwargs={name: images}).export(str(edge.target))
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"litert-torch cannot convert {edge.source} to TFLite: {reason}.") from None
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    before, nowhere = logging.root.manager.disable, io.StringIO()
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
