@@ -141,7 +141,7 @@ def read_saved_model(path: Path) -> Graph:
     with hushed():
         try:
             loaded = tf.saved_model.load(str(savedmodel.folder_of(path)))
-        except (ValueError, KeyError, TypeError, OSError, AttributeError, tf.errors.OpError) as error:
+        except Exception as error:  # damage shows as whatever TensorFlow's own reading of it runs into
             raise ModelError(f"{path} is damaged: {' '.join(str(error).split())[:300]}.") from None
         function = _signature(loaded, path)
         _require_network(function, path)
@@ -171,7 +171,7 @@ def _require_network(function: Any, path: Path) -> None:
 def _require_computing(definition: Any, outputs: Iterable[Any], path: Path, inference: bool = True) -> None:
     functions = operations.function_names(definition)
     for output in outputs:
-        nodes = operations.reachable(definition, output.op.name)
+        nodes = operations.reachable(definition, output.op.name).values()
         operations.require(nodes, operations.NETWORK, str(path), functions)
         if inference:
             operations.require_inference(nodes, str(path))
@@ -179,13 +179,12 @@ def _require_computing(definition: Any, outputs: Iterable[Any], path: Path, infe
 
 def _pruned(definition: Any, ends: list[str], path: Path) -> Graph:
     """What of a graph leads to `ends`, with its inputs and outputs."""
-    tf = tensorflow()
     ends = [name for name in ends if name != NODE]
-    nodes = [node for end in ends for node in operations.reachable(definition, end)]
-    operations.require(nodes, operations.NETWORK, str(path), operations.function_names(definition))
-    operations.require_inference(nodes, str(path))
-    with hushed():
-        kept = tf.compat.v1.graph_util.extract_sub_graph(definition, ends)
+    nodes = {place: node for end in ends for place, node in operations.reachable(definition, end).items()}
+    operations.require(nodes.values(), operations.NETWORK, str(path), operations.function_names(definition))
+    operations.require_inference(nodes.values(), str(path))
+    kept = type(definition)(versions=definition.versions, library=definition.library)
+    kept.node.extend(node for node in definition.node if ("", node.name) in nodes)
     inputs = {node.name: f"{node.name}:0" for node in kept.node if node.op == "Placeholder"}
     if not inputs or not ends:
         raise ModelError(f"{path} has no input or no output that can be told: it is no network for inference.")

@@ -73,22 +73,25 @@ def function_names(definition: Any) -> list[str]:
     return [function.signature.name for function in definition.library.function]
 
 
-def reachable(definition: Any, start: str) -> list[Any]:
-    """The nodes that run when the node called `start` does, those of functions included."""
-    nodes = {node.name: node for node in definition.node}
-    bodies = {function.signature.name: function.node_def for function in definition.library.function}
-    found: dict[int, Any] = {}
-    pending = [nodes[start]] if start in nodes else []
+def reachable(definition: Any, start: str) -> dict[tuple[str, str], Any]:
+    """The nodes that run when the node called `start` does, by the function that they are in (empty for the graph
+    itself) and their name."""
+    bodies: dict[str, Iterable[Any]] = {"": definition.node}
+    bodies.update((function.signature.name, function.node_def) for function in definition.library.function)
+    graph = {node.name: node for node in definition.node}
+    found: dict[tuple[str, str], Any] = {}
+    pending = [("", graph[start])] if start in graph else []
     while pending:
-        node = pending.pop()
-        if id(node) in found:
+        scope, node = pending.pop()
+        if (scope, node.name) in found:
             continue
-        found[id(node)] = node
-        names = (name.lstrip("^").partition(":")[0] for name in node.input)
-        pending.extend(nodes[name] for name in names if name in nodes)
-        for called in (node.op, *_called(node)):
-            pending.extend(bodies.get(called, ()))
-    return list(found.values())
+        found[scope, node.name] = node
+        if not scope:  # of a function all nodes are taken, as some run without being an input of any
+            names = (name.lstrip("^").partition(":")[0] for name in node.input)
+            pending.extend(("", graph[name]) for name in names if name in graph)
+        for called in {node.op, *_called(node)} & bodies.keys() - {""}:
+            pending.extend((called, each) for each in bodies[called])
+    return found
 
 
 def _called(node: Any) -> Iterator[str]:

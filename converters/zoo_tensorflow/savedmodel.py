@@ -71,7 +71,7 @@ def _require_harmless(meta: Any, folder: Path) -> None:
     graph, where = meta.graph_def, f"{folder}/saved_model.pb"
     functions = function_names(graph)
     for start in _run_on_loading(meta):
-        require(reachable(graph, start), RESTORING, where, functions)
+        require(reachable(graph, start).values(), RESTORING, where, functions)
     for node in meta.object_graph_def.nodes:
         if node.WhichOneof("kind") in ("resource", "asset") or node.saveable_objects:
             raise ModelError(f"{where} brings tables or files of its own, which are not loaded.")
