@@ -21,6 +21,7 @@ def zoo_formats() -> Iterator[FormatSpec]:
         sniff="zoo_onnx.sniff:sniff",
         read_card="zoo_onnx.cards:read_card",
         write_card="zoo_onnx.cards:write_card",
+        files="zoo_onnx.external:files",
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ModelError, RuntimeMissingError, UsageError
 from zoo.runtimes import TensorInfo
+from zoo_onnx.external import whole
 
 
 class OpenCVSession:
@@ -29,7 +30,7 @@ class OpenCVSession:
 
     def __init__(self, path: Path, *, threads: int = 1, device: str = "auto") -> None:
         _require_cpu(device)
-        self._path, self._data = path, _read(path)
+        self._path, self._data = path, whole(path)
         self.inputs, self.outputs = _declared(self._data, path)
         self._names = [info.name for info in self.outputs]
         self._local = threading.local()
@@ -77,13 +78,6 @@ def _require_cpu(device: str) -> None:
     if device.partition(":")[0] == "cuda":
         raise RuntimeMissingError("The runtime opencv runs on the cpu only; use the runtime onnxruntime for cuda.")
     raise UsageError(f"The runtime opencv has no device {device!r}; it has: auto, cpu.")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"The model file {path} cannot be read: {error.strerror or error}.") from None
 
 
 def _declared(data: bytes, path: Path) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:

@@ -16,7 +16,7 @@ from zoo.errors import RuntimeMissingError, UsageError
 def without(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Names of Python modules that are not there."""
     absent: set[str] = set()
-    monkeypatch.setattr(runtimes, "_importable", lambda name: name not in absent)
+    monkeypatch.setattr(runtimes, "importable", lambda name: name not in absent)
     runtimes._note_better.cache_clear()
     return absent
 

@@ -100,6 +100,7 @@ class _Run:
         steps = list(zip(self.plan.route.edges, self.plan.edge_options, strict=True))
         self.progress.start(f"{artifact.card.id}: converting", max(1, len(steps)))
         if not steps:
+            _require_one(artifact)
             path = work / self.plan.target.name
             _copy(artifact.path, path)
             done.append(self._finished(None, Artifact(path, artifact.format, artifact.card)))
@@ -237,6 +238,12 @@ def _scratch(target: Path) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _require_one(source: Artifact) -> None:
+    if len(source.files) > 1:
+        names = ", ".join(file.name for file in source.files)
+        raise UsageError(f"{source.path} consists of {names}, which a copy of one would part: copy them yourself.")
 
 
 def _place(made: Path, target: Path, work: Path) -> None:

@@ -13,6 +13,7 @@ from zoo.geometry import iou
 from zoo.inference.artifacts import Artifact
 from zoo.inference.loading import LoadRequest
 from zoo.inference.model import Model
+from zoo.models.parity import open_artifact
 from zoo.options import make
 from zoo.plugins import catalogue, resolve
 from zoo.types import Faces, Floats, Image
@@ -61,8 +62,10 @@ class Decoded:
 
 
 def compare(original: Artifact, product: Artifact, photo: Image, name: str) -> Decoded:
-    """Find the faces of `photo` with both. Raises as `zoo.load` where one cannot be used."""
-    first, second = _load(original), _load(product)
+    """Find the faces of `photo` with both, at the one size that either takes where one takes no other. Raises as
+    `zoo.load` where one cannot be used."""
+    size = _only_size(product) or _only_size(original)
+    first, second = _load(original, size), _load(product, size)
     known = _known(first, photo)
     return difference(first(photo, known), second(photo, known), name)
 
@@ -86,9 +89,18 @@ def difference(faces: Faces, others: Faces, photo: str = "") -> Decoded:
     )
 
 
-def _load(artifact: Artifact) -> Model:
-    options: Any = make(resolve(catalogue().methods[artifact.card.method].options), {})  # type: ignore[arg-type]
+def _load(artifact: Artifact, size: str) -> Model:
+    method = catalogue().methods[artifact.card.method]
+    sized = {"size": size} if size and not artifact.card.preprocess.crop.kind else {}
+    options: Any = make(resolve(method.options), sized)  # type: ignore[arg-type]
     return LoadRequest(artifact.card, artifact.path, artifact.format, threads=1, device="cpu", options=options).load()
+
+
+def _only_size(artifact: Artifact) -> str:
+    """WIDTHxHEIGHT of a file that takes one size of photographs, empty for others."""
+    shape = open_artifact(artifact).inputs[0].shape
+    sides = shape[1:3] if artifact.card.preprocess.layout == "nhwc" else shape[2:]
+    return f"{sides[1]}x{sides[0]}" if len(shape) == 4 and None not in sides else ""
 
 
 def _known(model: Model, photo: Image) -> Faces | None:
