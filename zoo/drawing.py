@@ -7,7 +7,8 @@ photograph is shown small, and a crowd of small faces is not buried under its ow
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -15,11 +16,22 @@ from numpy.typing import NDArray
 
 from zoo.types import Face, Faces, Floats, Image
 
+Colour: TypeAlias = tuple[int, int, int]
+"""Blue, green, red."""
+
 _BOX = (80, 220, 60)
 _DARK = (25, 25, 25)
 _LIGHT = (255, 255, 255)
 _LANDMARK = (255, 230, 120)
 _IGNORED = (160, 160, 160)
+CERTAINTY = ((0.0, (255, 90, 30)), (0.25, (200, 200, 60)), (0.5, (0, 225, 255)), (1.0, (40, 40, 255)))
+"""BGR from sure to unsure: blue, through a blue green that keeps the middle from turning grey, and yellow, to red."""
+
+SURE, UNSURE = 0.005, 0.04
+"""Standard deviations of a landmark, as parts of the face's size (the root of its box's area), that are drawn blue and
+red, and so is what lies beyond them: half a percent is the width of a line between lip and skin, and four are that of a
+pupil."""
+
 KEYPOINT_COLOURS = ((255, 144, 30), (0, 215, 255), (60, 60, 255), (255, 0, 200), (0, 140, 255))
 """BGR, in the order of the keypoints: left eye blue, right eye yellow, nose red, mouth corners magenta and orange."""
 
@@ -42,7 +54,8 @@ class _Pen:
 
 
 def draw(image: Image, faces: Faces) -> Image:
-    """A copy of `image` (H, W, 3) uint8 BGR with a box, the score and the keypoints or landmarks of every face.
+    """A copy of `image` (H, W, 3) uint8 BGR with a box, the score and the landmarks of every face, or keypoints where
+    it has no landmarks. With variances, a landmark's colour says how sure it is, and a legend what the colours say.
 
     Scores are written where they fit beside the face's own box and always inside the image.
     """
@@ -53,9 +66,11 @@ def draw(image: Image, faces: Faces) -> Image:
     for face in ordered:
         _draw_box(canvas, _bounded(face.box, width, height), pen)
     for face in ordered:
-        _draw_points(canvas, face, pen)
+        _draw_points(canvas, face if face.landmarks is None else replace(face, keypoints=None), pen)
     for face in ordered:
         _draw_label(canvas, face, pen)
+    if any(face.variances is not None for face in ordered):
+        _draw_legend(canvas, faces.boxes, pen)
     return canvas
 
 
@@ -110,7 +125,7 @@ def _line_width(box: Floats, pen: _Pen) -> int:
     return max(1, round(min(pen.line, float(np.min(box[1] - box[0])) / 14)))
 
 
-def _draw_box(canvas: Image, box: Floats, pen: _Pen, colour: tuple[int, int, int] = _BOX) -> None:
+def _draw_box(canvas: Image, box: Floats, pen: _Pen, colour: Colour = _BOX) -> None:
     line = _line_width(box, pen)
     corners = _fixed(box[0]), _fixed(box[1])
     if line > 1:
@@ -122,13 +137,58 @@ def _draw_points(canvas: Image, face: Face, pen: _Pen) -> None:
     height, width = canvas.shape[:2]
     side = float(np.min(face.box[2:] - face.box[:2]))
     if face.landmarks is not None:
-        radius = max(0.7, min(pen.line * 0.8, side / 90))
-        for _, point in _known(face.landmarks, width, height):
-            _dot(canvas, point, radius, _LANDMARK)
+        radius = max(0.7, min(pen.line, side / 60))
+        colours = [_LANDMARK] * len(face.landmarks) if face.variances is None else _certainties(face)
+        for index, point in _known(face.landmarks, width, height):
+            _dot(canvas, point, radius, colours[index])
     if face.keypoints is not None:
         radius = max(0.6, min(pen.line * 1.6, side / 34))
         for index, point in _known(face.keypoints, width, height):
             _dot(canvas, point, radius, KEYPOINT_COLOURS[index % len(KEYPOINT_COLOURS)])
+
+
+def _certainties(face: Face) -> list[Colour]:
+    """The colour of each landmark by its standard deviation; of one that is not known, red."""
+    sides = np.maximum(face.box[2:] - face.box[:2], 1)
+    parts = np.sqrt(np.maximum(np.asarray(face.variances, np.float64), 0)) / float(np.sqrt(sides.prod()))
+    return [_ramp(value) for value in np.nan_to_num((parts - SURE) / (UNSURE - SURE), nan=1.0, posinf=1.0).tolist()]
+
+
+def _ramp(value: float) -> Colour:
+    """The colour at `value` in 0..1, from sure to unsure."""
+    stops = [stop for stop, _ in CERTAINTY]
+    blue, green, red = (round(float(np.interp(value, stops, [c[i] for _, c in CERTAINTY]))) for i in range(3))
+    return blue, green, red
+
+
+def _draw_legend(canvas: Image, boxes: Floats, pen: _Pen) -> None:
+    """A bar of the colours with its ends written out, in the corner that covers least of the faces; not in pictures too
+    small for it."""
+    height, width = canvas.shape[:2]
+    digits = pen.text
+    scale, thickness, pad = digits / _CAPITAL * 0.9, max(1, round(digits / 9)), round(digits * 0.7)
+    texts = (f"sd {SURE:.1%}", f"{UNSURE:.0%} of face")
+    widths = [cv2.getTextSize(text, _FONT, scale, thickness)[0][0] for text in texts]
+    wide, high = sum(widths) + 3 * pad, round(2.2 * digits) + 3 * pad
+    if wide > width / 2 or high > height / 4:
+        return
+    left, top = _free_corner(boxes, width, height, wide, high)
+    plate = canvas[top : top + high, left : left + wide]
+    plate[:] = (plate * 0.25 + np.array(_DARK) * 0.75).astype(np.uint8)
+    colours = np.array([_ramp(value) for value in np.linspace(0, 1, wide - 2 * pad)], np.uint8)
+    plate[pad : pad + round(digits), pad : wide - pad] = colours
+    baseline = top + high - pad
+    for text, x in zip(texts, (left + pad, left + wide - pad - widths[1]), strict=True):
+        cv2.putText(canvas, text, (x, baseline), _FONT, scale, _LIGHT, thickness, cv2.LINE_AA)
+
+
+def _free_corner(boxes: Floats, width: int, height: int, wide: int, high: int) -> tuple[int, int]:
+    """Left and top of the image's corner where a plate of that size covers least of the boxes; bottom left first."""
+    corners = [(x, y) for y in (height - high, 0) for x in (0, width - wide)]
+    plates = np.array([(x, y, x + wide, y + high) for x, y in corners], np.float32)
+    sides = np.minimum(boxes[:, None, 2:], plates[:, 2:]) - np.maximum(boxes[:, None, :2], plates[:, :2])
+    covered = np.clip(sides, 0, None).prod(axis=2).sum(axis=0)
+    return corners[int(covered.argmin())]
 
 
 def _known(points: Floats, width: int, height: int) -> Iterator[tuple[int, Floats]]:
@@ -137,7 +197,7 @@ def _known(points: Floats, width: int, height: int) -> Iterator[tuple[int, Float
     return zip(there, _bounded(points, width, height)[there], strict=True)
 
 
-def _dot(canvas: Image, centre: Floats, radius: float, colour: tuple[int, int, int]) -> None:
+def _dot(canvas: Image, centre: Floats, radius: float, colour: Colour) -> None:
     scale = 1 << _SHIFT
     if radius >= 2:  # below that the rim is all one sees
         cv2.circle(canvas, _fixed(centre), round(radius * 1.35 * scale), _LIGHT, -1, cv2.LINE_AA, _SHIFT)
