@@ -75,9 +75,11 @@ def function_names(definition: Any) -> list[str]:
 
 def reachable(definition: Any, start: str) -> dict[tuple[str, str], Any]:
     """The nodes that run when the node called `start` does, by the function that they are in (empty for the graph
-    itself) and their name."""
+    itself) and their name. Raises `ModelError` where two nodes have one name, so that one could hide behind another."""
     bodies: dict[str, Iterable[Any]] = {"": definition.node}
     bodies.update((function.signature.name, function.node_def) for function in definition.library.function)
+    for nodes in bodies.values():
+        _require_distinct([node.name for node in nodes])
     graph = {node.name: node for node in definition.node}
     found: dict[tuple[str, str], Any] = {}
     pending = [("", graph[start])] if start in graph else []
@@ -92,6 +94,12 @@ def reachable(definition: Any, start: str) -> dict[tuple[str, str], Any]:
         for called in {node.op, *_called(node)} & bodies.keys() - {""}:
             pending.extend((called, each) for each in bodies[called])
     return found
+
+
+def _require_distinct(names: list[str]) -> None:
+    if len(set(names)) != len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise ModelError(f"The graph is damaged: two of its nodes are called {twice[:80]}.")
 
 
 def _called(node: Any) -> Iterator[str]:

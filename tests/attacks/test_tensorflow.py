@@ -118,6 +118,18 @@ def test_what_loading_would_run(saved: Path, tmp_path: Path, way: str) -> None:
     assert not goal.exists()
 
 
+def test_nodes_that_hide_behind_others(tmp_path: Path) -> None:
+    definition = tf.compat.v1.GraphDef.FromString(frozen(hidden_in_a_function, tmp_path / "goal"))
+    for nodes in (definition.library.function[0].node_def, definition.node):
+        attack = definition.__class__.FromString(definition.SerializeToString())
+        harmless = nodes.add(name=nodes[0].name, op="NoOp")
+        (tmp_path / "net.pb").write_bytes(definition.SerializeToString())
+        with pytest.raises(ModelError, match="two of its nodes are called"):
+            graphs.read_frozen(tmp_path / "net.pb")
+        nodes.remove(harmless)
+        assert definition == attack
+
+
 def test_tables_with_files_of_their_own(saved: Path) -> None:
     change(saved, lambda meta: meta.object_graph_def.nodes.add().resource.SetInParent())
     with pytest.raises(ModelError, match="tables or files of its own"):
