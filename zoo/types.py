@@ -53,7 +53,7 @@ class Faces:
     embeddings: Floats | None = None
 
     def __post_init__(self) -> None:
-        for name, array in self._arrays().items():
+        for name, array in self.arrays().items():
             rows = np.ascontiguousarray(array, dtype=np.float32)
             if len(rows) != len(self.scores):
                 raise ValueError(f"{name} has {len(rows)} rows for {len(self.scores)} scores")
@@ -70,7 +70,7 @@ class Faces:
         """The faces of all `parts` (at least one), which must agree on which arrays they have."""
         if len(parts) == 1:
             return parts[0]
-        names = parts[0]._arrays()
+        names = parts[0].arrays()
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
     @classmethod
@@ -92,7 +92,7 @@ class Faces:
         under their names in ``data``. Needs the package supervision."""
         import supervision
 
-        data: dict[str, Any] = {k: array for k, array in self._arrays().items() if k not in ("boxes", "scores")}
+        data: dict[str, Any] = {k: array for k, array in self.arrays().items() if k not in ("boxes", "scores")}
         return supervision.Detections(xyxy=self.boxes, confidence=self.scores, data=data)
 
     @classmethod
@@ -115,9 +115,10 @@ class Faces:
 
     def select(self, rows: NDArray[Any] | slice) -> Faces:
         """The faces at `rows`: indices, a boolean mask or a slice, in that order."""
-        return Faces(**{name: array[rows] for name, array in self._arrays().items()})
+        return Faces(**{name: array[rows] for name, array in self.arrays().items()})
 
-    def _arrays(self) -> dict[str, Floats]:
+    def arrays(self) -> dict[str, Floats]:
+        """The arrays that are there, by name."""
         return {_PLURAL[name]: getattr(self, _PLURAL[name]) for name in self._names()}
 
     def _names(self) -> list[str]:

@@ -67,6 +67,70 @@ def test_csv_has_a_row_a_face(tmp_path: Path) -> None:
     assert rows[2]["image"] == "party/é.png" and rows[2]["kx0"] == ""
 
 
+def with_points(count: int = 2) -> Faces:
+    """One face with landmarks, variances and an embedding."""
+    points = np.arange(2 * count).reshape(1, count, 2) + 0.25
+    arrays = {"variances": np.arange(count)[None], "embeddings": np.arange(4)[None]}
+    return Faces(BOXES[:1], np.array([0.9]), POINTS[:1], landmarks=points, **arrays)
+
+
+def test_csv_has_columns_for_landmarks_where_there_are_any(tmp_path: Path) -> None:
+    given = [Outcome(item("c.jpg"), 9, 9, Faces.empty()), Outcome(item("a.jpg"), 9, 9, with_points()), *outcomes()]
+    (path,) = write(tmp_path, "csv", given)
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == (*CSV_COLUMNS, "lx0", "ly0", "lx1", "ly1", "lv0", "lv1")
+    assert [float(rows[0][name]) for name in ("lx0", "ly0", "lx1", "ly1", "lv0", "lv1")] == [
+        0.25,
+        1.25,
+        2.25,
+        3.25,
+        0,
+        1,
+    ]
+    assert rows[0]["kx4"] == "8.0"
+    assert {row["lx0"] for row in rows[1:]} == {""}  # an image of another kind has empty cells
+
+
+def test_csv_without_faces_has_its_columns(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, "csv", [])
+    assert path.read_text("utf-8").splitlines() == [",".join(CSV_COLUMNS)]
+
+
+def test_npz_has_the_arrays_of_each_image(tmp_path: Path) -> None:
+    given = [*outcomes(), Outcome(item("a.png"), 4, 4, with_points())]
+    (folder,) = write(tmp_path, "npz", given)
+    found = {path.relative_to(folder).as_posix(): dict(np.load(path)) for path in folder.rglob("*.npz")}
+    assert set(found) == {"a.npz", "party/é.npz", "c.npz", "a-2.npz"}
+    assert set(found["c.npz"]) == {"boxes", "scores", "keypoints"}
+    assert found["c.npz"]["keypoints"].shape == (0, 5, 2)
+    assert set(found["party/é.npz"]) == {"boxes", "scores"}
+    assert all(array.dtype == np.float32 for arrays in found.values() for array in arrays.values())
+    for name, array in with_points().arrays().items():
+        np.testing.assert_array_equal(found["a-2.npz"][name], array)
+    assert len(found["a-2.npz"]) == 6
+
+
+def test_npz_has_a_file_for_each_frame(tmp_path: Path) -> None:
+    clip = Clip("films/walk.mp4", 25.0)
+    frames = [
+        Outcome(item("films/walk.mp4", clip=clip, frame=number, seconds=number / 25), 64, 48, with_points())
+        for number in (0, 1, 250)
+    ]
+    (folder,) = write(tmp_path, "npz", frames)
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.npz"))
+    assert names == [f"films/walk.mp4/{number:06d}.npz" for number in (0, 1, 250)]
+
+
+def test_npz_is_the_same_to_the_byte_whenever_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    for day in (1.7e9, 1.8e9):
+        monkeypatch.setattr("time.time", lambda day=day: day)
+        (folder,) = write(tmp_path / str(day), "npz", [Outcome(item("a.jpg"), 9, 9, with_points(68))])
+        written.append((folder / "a.npz").read_bytes())
+    assert written[0] == written[1]
+
+
 def test_wider_has_a_file_an_image_in_the_folder_of_its_event(tmp_path: Path) -> None:
     (folder,) = write(tmp_path, "wider", [*outcomes(), Outcome(item("a.png"), 4, 4, Faces.empty())])
     found = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in folder.rglob("*.txt")}
@@ -102,8 +166,9 @@ def test_a_run_that_fails_leaves_nothing_that_looks_finished(tmp_path: Path, kin
             sink.write(outcome)
         raise error
     left = [path.name for path in (tmp_path / "new").rglob("*") if path.is_file()]
-    assert left == [] if kind != "wider" else sorted(left) == ["a.txt", "c.txt", "é.txt"]
-    assert kind == "wider" or list(tmp_path.iterdir()) == []
+    each = {"wider": ".txt", "npz": ".npz"}.get(kind)  # a file an image, complete as soon as it is there
+    assert sorted(left) == ([f"{stem}{each}" for stem in ("a", "c", "é")] if each else [])
+    assert each or list(tmp_path.iterdir()) == []
 
 
 def test_what_an_earlier_run_left_stays_when_a_later_one_fails(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
+import operator
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +22,9 @@ from zoo.specs import MethodSpec, TaskSpec
 
 SHOWN = 20
 """At most so many images get a line of their own in what a run prints."""
+
+COMPARED = 12
+"""At most so many faces are compared with each other in what a run of an encoder prints."""
 
 
 class Methods(SuggestingGroup):
@@ -180,6 +185,8 @@ class Report:
             _print_faces(self.first[0])
         elif self.records:
             _print_images(self.first, self.records)
+        if self.records == len(self.first):
+            _print_cosines(self.first)
         click.echo(_sum(asked, result))
         _say_skipped(result)
         for path in result.outputs:
@@ -190,16 +197,53 @@ def _print_faces(record: dict[str, Any]) -> None:
     faces = record["faces"]
     if not faces:
         return
+    found = [name for name in ("landmarks", "embedding") if name in faces[0]] or ["keypoints"]
     rows = [
-        (number, f"{face['score']:.3f}", *(f"{edge:.1f}" for edge in face["box"]), _points(face))
+        (number, f"{face['score']:.3f}", *(f"{edge:.1f}" for edge in face["box"]), *(_SHOW[n](face) for n in found))
         for number, face in enumerate(faces, 1)
     ]
-    print_table(("face", "score", "x1", "y1", "x2", "y2", "keypoints"), rows)
+    print_table(("face", "score", "x1", "y1", "x2", "y2", *found), rows)
     click.echo()
 
 
 def _points(face: dict[str, Any]) -> str:
     return " ".join(f"{x:.0f},{y:.0f}" for x, y in face.get("keypoints", []))
+
+
+def _landmarks(face: dict[str, Any]) -> str:
+    """How many points, and the root of their mean variance."""
+    points, variances = len(face["landmarks"]), face.get("variances")
+    return f"{points} points" + (f", sd {(sum(variances) / points) ** 0.5:.1f} px" if variances else "")
+
+
+def _embedding(face: dict[str, Any]) -> str:
+    return f"{len(face['embedding'])} numbers, norm {math.hypot(*face['embedding']):.2f}"
+
+
+_SHOW = {"keypoints": _points, "landmarks": _landmarks, "embedding": _embedding}
+
+
+def _print_cosines(records: list[dict[str, Any]]) -> None:
+    """How alike each two faces of the run are, where they are few."""
+    faces = [(record, number, face) for record in records for number, face in enumerate(record["faces"], 1)]
+    if not 1 < len(faces) <= COMPARED or any("embedding" not in face for _, _, face in faces):
+        return
+    names = [f"face {number}" for _, number, _ in faces]
+    if len(records) > 1:
+        names = [
+            f"{index} {record['image']}" + (f" face {number}" if len(record["faces"]) > 1 else "")
+            for index, (record, number, _) in enumerate(faces, 1)
+        ]
+    units = [_unit(face["embedding"]) for _, _, face in faces]
+    cosines = [[f"{sum(map(operator.mul, one, other)):.2f}" for other in units] for one in units]
+    rows = [(name, *row) for name, row in zip(names, cosines, strict=True)]
+    print_table(("cosine", *map(str, range(1, len(faces) + 1))), rows)
+    click.echo()
+
+
+def _unit(numbers: list[float]) -> list[float]:
+    length = math.hypot(*numbers) or 1.0
+    return [value / length for value in numbers]
 
 
 def _print_images(records: list[dict[str, Any]], total: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from zoo.options import option
 
-Output = Literal["images", "jsonl", "csv", "wider", "coco"]
+Output = Literal["images", "jsonl", "csv", "wider", "coco", "npz"]
 
 
 @dataclass(frozen=True)

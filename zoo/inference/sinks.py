@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
+
+import numpy as np
 
 from zoo import images
 from zoo.errors import UsageError, ZooError
@@ -18,8 +22,9 @@ from zoo.inference.outcome import Outcome
 from zoo.inference.sources import Item
 from zoo.inference.video import Clip, VideoFile
 from zoo.names import Names, relative
+from zoo.types import Faces
 
-IMAGES = "images"
+IMAGES, NPZ = "images", "npz"
 _POINTS = [f"k{axis}{number}" for number in range(5) for axis in "xy"]
 CSV_COLUMNS = ("image", "x1", "y1", "x2", "y2", "score", *_POINTS, "frame")
 
@@ -110,19 +115,44 @@ class JsonLines(_Streamed):
 
 
 class Csv(_Streamed):
-    """``faces.csv``: one row a face, with `CSV_COLUMNS`; what a model does not give is left empty."""
+    """``faces.csv``: one row a face, with `CSV_COLUMNS`; what a model does not give is left empty.
+
+    Where the first face has K landmarks, ``lx0 ly0 ...`` and, with variances, ``lv0 ...`` follow. Embeddings are not
+    written: a table of hundreds of columns is what `Npz` is for.
+    """
 
     def __init__(self, out: Path, files: contextlib.ExitStack) -> None:
         super().__init__(out / "faces.csv", files)
         self._rows = csv.writer(self.stream)
-        self._rows.writerow(CSV_COLUMNS)
+        self._landmarks, self._variances, self._begun = 0, 0, False
 
     def write(self, outcome: Outcome) -> None:
         """Add a row for each face."""
         frame = "" if outcome.item.frame is None else outcome.item.frame
         for face in outcome.record.get("faces", ()):
-            points = [value for point in face.get("keypoints", ()) for value in point] or [""] * len(_POINTS)
-            self._rows.writerow([outcome.item.name, *face["box"], face["score"], *points, frame])
+            self._begin(len(face.get("landmarks", ())), len(face.get("variances", ())))
+            points = [value for point in face.get("keypoints", ()) for value in point]
+            landmarks = [value for point in face.get("landmarks", ()) for value in point]
+            variances = _filled(face.get("variances", ()), self._variances)
+            more = [*_filled(landmarks, 2 * self._landmarks), *variances]
+            points = _filled(points, len(_POINTS))
+            self._rows.writerow([outcome.item.name, *face["box"], face["score"], *points, frame, *more])
+
+    def close(self) -> tuple[Path, ...]:
+        """Give the file its name."""
+        self._begin(0, 0)
+        return super().close()
+
+    def _begin(self, landmarks: int, variances: int) -> None:
+        if not self._begun:
+            self._landmarks, self._variances, self._begun = landmarks, variances, True
+            points = [f"l{axis}{number}" for number in range(landmarks) for axis in "xy"]
+            self._rows.writerow([*CSV_COLUMNS, *points, *(f"lv{number}" for number in range(variances))])
+
+
+def _filled(values: Sequence[float], count: int) -> list[Any]:
+    """The first `count` of `values`, or as many empty cells."""
+    return list(values[:count]) if len(values) >= count else [""] * count
 
 
 class Wider:
@@ -202,12 +232,48 @@ class _JsonArray(_Streamed):
         return super().close()
 
 
+class Npz:
+    """``npz/NAME.npz`` for each image, ``npz/VIDEO/FRAME.npz`` for each frame: the arrays of its `Faces` that are
+    there, float32, under their names. The same faces give the same bytes."""
+
+    def __init__(self, out: Path, files: contextlib.ExitStack) -> None:
+        del files
+        self._folder, self._names, self._written = out / NPZ, Names(), False
+
+    def write(self, outcome: Outcome) -> None:
+        """Write the file of one image."""
+        if outcome.faces is None:
+            return
+        name, frame = relative(outcome.item.name), outcome.item.frame
+        folder, _, base = name.rpartition("/")
+        stem = f"{name}/{frame:06d}" if frame is not None else f"{folder}/{base.rpartition('.')[0] or base}".lstrip("/")
+        atomic_write(self._folder / self._names.unique(f"{stem}.npz"), _packed(outcome.faces))
+        self._written = True
+
+    def close(self) -> tuple[Path, ...]:
+        """Each file is complete already."""
+        return (self._folder,) if self._written else ()
+
+
+def _packed(faces: Faces) -> bytes:
+    """The arrays as `numpy.savez_compressed` has them, but for the date of writing, which would differ each time."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in faces.arrays().items():
+            entry = zipfile.ZipInfo(f"{name}.npy")  # the first day of 1980
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return packed.getvalue()
+
+
 SINKS: dict[str, Callable[[Path, contextlib.ExitStack], Sink]] = {
     IMAGES: Pictures,
     "jsonl": JsonLines,
     "csv": Csv,
     "wider": Wider,
     "coco": Coco,
+    NPZ: Npz,
 }
 
 
@@ -226,7 +292,7 @@ def opened(out: Path | None, kinds: Collection[str]) -> Iterator[list[Sink]]:
         with contextlib.ExitStack() as files:
             yield [SINKS[kind](out, files) for kind in dict.fromkeys(kinds)]
     except BaseException:
-        for folder in (out / IMAGES, out / "wider", *made):
+        for folder in (out / IMAGES, out / "wider", out / NPZ, *made):
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
