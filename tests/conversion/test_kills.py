@@ -106,17 +106,32 @@ def test_runs_killed_at_random_moments_end_as_one_that_was_not(tmp_path: Path, f
     assert left_over(folders[1]) == set()
 
 
-def test_worker_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
-    process = start([str(made("identities", tmp_path)), "out", "--to", "tfrecord"], tmp_path)
+def at_work(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The worker processes of a conversion that have got further than their own start."""
     try:
-        main, workers = psutil.Process(process.pid), list[psutil.Process]()
-        while not workers and process.poll() is None:
-            workers = [child for child in main.children() if "spawn_main" in " ".join(child.cmdline())]
+        found = psutil.Process(process.pid).children()
+        return [one for one in found if "spawn_main" in " ".join(one.cmdline()) and one.cpu_times().user > 0.1]
+    except psutil.Error:  # one that has just ended
+        return []
+
+
+def test_worker_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "zoo", "convert", str(made("identities", tmp_path)), str(tmp_path / "out")]
+    command += ["--to", "tfrecord", "--on-error", "quarantine", "--workers", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    found: list[psutil.Process] = []
+    try:
+        while not found and process.poll() is None:
+            found = at_work(process)
+        psutil.Process(process.pid).suspend()  # before it sends them home
+        time.sleep(1)
     finally:
         process.kill()
-        process.communicate()
-    assert len(workers) == 1
-    _, alive = psutil.wait_procs(workers, timeout=20)
+        process.wait()
+    assert found
+    _, alive = psutil.wait_procs(found, timeout=20)
+    for orphan in alive:
+        orphan.kill()
     assert alive == []
 
 
