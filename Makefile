@@ -29,8 +29,8 @@ docs: build/dev.ready
 soak: build/dev.ready
 	ZOO_SOAK=20 $(BIN)/python -m pytest -q -n $${ZOO_TEST_WORKERS:-auto} tests/converters tests/attacks tests/conversion
 
-# The original frameworks, each in an environment of its own: they read what we write. Python 3.11; about 4 GB.
-oracles: build/dev.ready $(ORACLES)/mxnet/ready $(ORACLES)/tensorflow/ready $(ORACLES)/mmcv/ready
+# The original frameworks, each in an environment of its own: they read what we write. Python 3.11; about 6 GB.
+oracles: build/dev.ready $(ORACLES)/mxnet/ready $(ORACLES)/tensorflow/ready $(ORACLES)/mmcv/ready $(ORACLES)/tfslim/ready
 	ZOO_ORACLES=$(abspath $(ORACLES)) $(BIN)/python -m pytest -q tests/oracles
 
 $(ORACLES)/mxnet/ready:
@@ -41,6 +41,11 @@ $(ORACLES)/mxnet/ready:
 $(ORACLES)/tensorflow/ready:
 	$(PYTHON) -m venv $(ORACLES)/tensorflow
 	$(ORACLES)/tensorflow/bin/pip install --quiet tensorflow==2.21.0
+	touch $@
+
+$(ORACLES)/tfslim/ready:
+	$(PYTHON) -m venv $(ORACLES)/tfslim
+	$(ORACLES)/tfslim/bin/pip install --quiet tensorflow-cpu==2.15.1 tf-keras==2.15.1 tf-slim==1.1.0 pluggy google-crc32c
 	touch $@
 
 $(ORACLES)/mmcv/ready:
