@@ -9,6 +9,7 @@ from zoo.models import onnxnames
 from zoo.models.edges import Edge
 from zoo.models.quiet import hushed
 from zoo.specs import ModelCard
+from zoo_tflite import corrections
 from zoo_tflite.model import describe
 from zoo_tflite.options import OnnxOptions
 
@@ -28,6 +29,7 @@ def to_onnx(edge: Edge) -> ModelCard:
         import onnx
         import tf2onnx
 
+        corrections.register()
         try:
             model, _ = tf2onnx.convert.from_tflite(str(edge.source), opset=options.opset)
             onnx.checker.check_model(model)

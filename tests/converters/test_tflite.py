@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from zoo_tflite import cards, checks, environment, model, sniff, to_tflite
 from zoo_tflite.options import Onnx2tfOptions
@@ -136,6 +137,31 @@ def test_to_onnx(fixtures: Path, landmarks: Path, tmp_path: Path) -> None:
         for session in (TFLiteSession(faces), open_session(tmp_path / "faces.onnx", "onnx", threads=1))
     ]
     assert np.abs(answers[0] - answers[1]).max() < 1e-5 * np.abs(answers[0]).max()
+
+
+@pytest.mark.xdist_group("tensorflow")
+@pytest.mark.parametrize("rectified", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 12), (1, 12), (3, 12)])
+def test_a_layer_that_sees_maps_keeps_its_bias(tmp_path: Path, shape: tuple[int, ...], rectified: bool) -> None:
+    tf = pytest.importorskip("tensorflow", reason="it makes the file")
+    for module in ("ai_edge_litert", "tf2onnx"):
+        pytest.importorskip(module, reason="it is needed for TFLite to ONNX")
+    rng = np.random.default_rng(0)
+    weights, bias = rng.normal(size=(12, 5)).astype(np.float32), rng.normal(size=5).astype(np.float32)
+    path, given = tmp_path / "net.tflite", rng.normal(size=shape).astype(np.float32)
+    last = tf.nn.relu if rectified else tf.identity
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
+    def layer(images: object) -> dict[str, object]:
+        return {"rows": last(tf.matmul(tf.reshape(images, (-1, 12)), weights) + bias)}
+
+    concrete = layer.get_concrete_function()
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete], layer).convert())
+    slim.carry(path, tmp_path / "net.onnx", slim.plain_card())
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: given})
+    wanted = given.reshape(-1, 12) @ weights + bias
+    np.testing.assert_allclose(found, np.maximum(wanted, 0) if rectified else wanted, rtol=1e-5, atol=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------ ONNX to TFLite
