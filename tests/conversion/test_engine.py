@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conversion.killing import RUN
-from tests.conversion.lines import HOLDS, SPEC, LinesReader
+from tests.conversion.lines import HOLDS, SPEC, LinesPart, LinesReader, LinesWriter
 from zoo import receipts
 from zoo.conversion import worker
 from zoo.conversion.engine import Converted, convert
@@ -91,6 +91,20 @@ def test_a_bad_sample_ends_the_run_and_leaves_nothing(tmp_path: Path) -> None:
         convert(plan(path, target, workers=2))
     assert not target.exists()
     assert left_over(tmp_path) == set()
+
+
+def test_the_files_of_a_part_that_failed_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[LinesPart] = []
+    make = LinesWriter.part
+
+    def part(writer: LinesWriter, number: int, first: int) -> LinesPart:
+        begun.append(make(writer, number, first))
+        return begun[-1]
+
+    monkeypatch.setattr(LinesWriter, "part", part)
+    with pytest.raises(InputError):
+        convert(plan(source(tmp_path, bad=(12,)), tmp_path / "out.lines", workers=1))
+    assert [one.stream.closed for one in begun] == [True, True]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

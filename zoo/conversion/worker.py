@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -65,8 +66,17 @@ class Result:
 
 def work(job: Job, number: int, unit: Unit, first: int) -> Result:
     """Convert one unit. Raises `InputError` for the first bad sample unless the job puts such samples aside."""
-    result, hasher = Result(), hashlib.sha256()
     part = job.opened_writer.part(number, first)
+    try:
+        return _fill(job, number, unit, part)
+    except Exception:
+        with contextlib.suppress(Exception):
+            part.close()  # not every system removes a folder whose files are open
+        raise
+
+
+def _fill(job: Job, number: int, unit: Unit, part: Part) -> Result:
+    result, hasher = Result(), hashlib.sha256()
     keep = job.selection.test()
     for sample in _samples(job, number, unit, hasher):
         result.read += 1
