@@ -96,7 +96,7 @@ class _Loader:
     method: MethodSpec
     options: dict[str, Any]
     progress: Progress
-    path: Path | None = None
+    found: loading.LoadRequest | None = None
     model: Model | None = None
 
     def __call__(self, **overrides: Any) -> Model:
@@ -104,9 +104,8 @@ class _Loader:
         chosen = {**asdict(self.choice), **{k: overrides.pop(k) for k in [*overrides] if hasattr(self.choice, k)}}
         model = chosen.pop("model") or self.method.default
         store = WeightStore(progress=self.progress, say=self.progress.note)
-        found = loading.request(model, store, options={**self.options, **overrides}, **chosen)
-        self.path = found.path
-        self.model = found.load()
+        self.found = loading.request(model, store, options={**self.options, **overrides}, **chosen)
+        self.model = self.found.load()
         return self.model
 
 
@@ -169,10 +168,13 @@ def _warn(name: str, error: BaseException) -> None:
     warnings.warn(f"The task wrapper of the plugin {name!r} broke and is ignored: {error!r}", stacklevel=2)
 
 
-def _weights(load: Any) -> dict[str, str]:
-    """The file that the model was loaded from, and its hash."""
-    path = getattr(load, "path", None)
-    return {"file": path.name, "sha256": sha256(path)} if path else {}
+def _weights(found: loading.LoadRequest | None) -> dict[str, Any]:
+    """The file that the model was loaded from, and its hash; the files, where it consists of several."""
+    if found is None or found.path is None:
+        return {}
+    if found.files == (found.path,):
+        return {"file": found.path.name, "sha256": sha256(found.path)}
+    return {"file": found.path.name, "files": [receipts.describe(file, found.path.parent) for file in found.files]}
 
 
 def _detector(load: Any) -> dict[str, Any]:
@@ -185,7 +187,7 @@ def _write_receipt(out: Path, asked: TaskRequest, result: TaskResult, seconds: f
     facts = {
         "task": f"{asked.method.name} {asked.task}",
         "model": asked.card.id,
-        "weights": _weights(asked.load),
+        "weights": _weights(getattr(asked.load, "found", None)),
         **_detector(asked.load),
         "licences": {name: licence["name"] for name, licence in asdict(asked.card.licences).items()},
         "inputs": list(asked.inputs),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import MethodSpec
+from zoo.specs import EXPORT, INFER, MethodSpec
 
 ZOO_API = 1
 
@@ -20,6 +21,10 @@ def zoo_methods() -> Iterator[MethodSpec]:
         load="zoo_arcface.encoder:load",
         default="mobilefacenet_foamliu",
         options="zoo.inference.options:FaceOptions",
+        tasks={
+            "infer": replace(INFER, summary="Find the faces in images, folders, videos or a camera, and embed each."),
+            "export": EXPORT,
+        },
         architectures=(
             *("arcface_r18", "arcface_r34", "arcface_r50", "arcface_r100", "arcface_r200"),
             *("arcface_mbf", "arcface_mbf_large"),

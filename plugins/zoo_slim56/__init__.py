@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import MethodSpec
+from zoo.specs import EXPORT, INFER, MethodSpec
 
 ZOO_API = 1
 
@@ -20,6 +21,10 @@ def zoo_methods() -> Iterator[MethodSpec]:
         load="zoo_slim56.landmarks:load",
         default="slim56",
         options="zoo.inference.options:FaceOptions",
+        tasks={
+            "infer": replace(INFER, summary="Find the landmarks of the faces in images, folders, videos or a camera."),
+            "export": EXPORT,
+        },
         architectures=("slim56",),
         network="zoo_slim56.network:build",
         recognise="zoo_slim56.network:recognise",

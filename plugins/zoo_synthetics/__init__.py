@@ -4,9 +4,10 @@ points with a variance each (FaceSynthetics: Wood et al., ICCV 2021); and others
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import EXPORT, MethodSpec, TaskSpec
+from zoo.specs import EXPORT, INFER, MethodSpec
 
 ZOO_API = 1
 
@@ -22,12 +23,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         default="peppa_slim160",
         options="zoo.inference.options:FaceOptions",
         tasks={
-            "infer": TaskSpec(
-                run="zoo.inference.task:infer",
-                options="zoo.inference.options:InferOptions",
-                summary="Find the landmarks of the faces in images, folders, videos or a camera.",
-                example="photo.jpg --out results",
-            ),
+            "infer": replace(INFER, summary="Find the landmarks of the faces in images, folders, videos or a camera."),
             "export": EXPORT,
         },
         architectures=("synthetics_timm", "synthetics3d_resnet34", "synthetics3d_mobilenetv2", "slim160"),

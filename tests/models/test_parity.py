@@ -12,6 +12,7 @@ from tests.models.conftest import tiny_onnx
 from zoo.errors import ModelError
 from zoo.models import decoded, parity
 from zoo.models.parity import measure, probes
+from zoo.plugins import catalogue
 from zoo.runtimes import Session, open_session
 from zoo.specs import ModelCard
 from zoo.types import Faces
@@ -60,11 +61,30 @@ def test_probes_are_pixels_after_the_arithmetic(card: ModelCard) -> None:
     np.testing.assert_allclose(prepared[0], (plain[0] - means) * 0.5 / deviations, rtol=1e-5)
 
 
-def test_another_size_is_tried_where_the_file_leaves_it_open(tmp_path: Path, card: ModelCard) -> None:
-    session = opened(tiny_onnx(tmp_path / "a.onnx"))
-    assert list(parity.sizes_of(card, session, (64, 32))) == [(64, 32), (96, 64)]
-    assert parity.batches_of(session) == (1, 2)
-    assert parity.batches_of(opened(tiny_onnx(tmp_path / "b.onnx", batch=1))) == (1,)
+def test_what_both_leave_open_is_tried(tmp_path: Path, card: ModelCard) -> None:
+    free, single = opened(tiny_onnx(tmp_path / "a.onnx")), opened(tiny_onnx(tmp_path / "b.onnx", batch=1))
+    tried = [one.probe for one in parity.between(free, free, (card, card), (64, 32), 1, 1e-6).differences]
+    assert tried == ["noise 0 64x32", "noise 0 64x32 x2", "noise 0 96x64", "noise 0 96x64 x2"]
+    assert [one.probe for one in parity.between(free, single, (card, card), (64, 32), 1, 1e-6).differences] == tried[
+        ::2
+    ]
+
+
+def test_an_original_that_takes_one_image_is_given_them_one_by_one(tmp_path: Path, card: ModelCard) -> None:
+    free, single = opened(tiny_onnx(tmp_path / "a.onnx")), opened(tiny_onnx(tmp_path / "b.onnx", batch=1))
+    found = parity.between(single, free, (card, card), (64, 32), 1, 1e-6)
+    assert found.holds
+    assert "noise 0 64x32 x2" in [one.probe for one in found.differences]
+
+
+def test_an_original_of_one_size_decides_the_size(card: ModelCard, fixtures: Path) -> None:
+    fixed, free = (opened(fixtures / "yunet" / f"yunet_s_{name}.onnx") for name in ("320_320", "dynamic"))
+    assert parity.only_size(fixed, card) == (320, 320)
+    assert parity.only_size(free, card) is None
+    known = catalogue().cards["yunet_s"]
+    found = parity.between(fixed, free, (known, known), (640, 480), 1, 1e-4)
+    assert {one.probe for one in found.differences} == {"noise 0 320x320", "noise 0 320x320 x2"}
+    assert found.holds
 
 
 def test_models_of_other_outputs_are_no_pair(tmp_path: Path, card: ModelCard, fixtures: Path) -> None:

@@ -13,7 +13,7 @@ class FindImages:
 
     images: str = option(
         "",
-        "Folder that the names of the images are relative to; by default looked for beside the labels. none reads none.",
+        "Folder that the images' names are relative to; by default looked for beside the labels. none reads none.",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError, RuntimeMissingError, UsageError, WeightsError
-from zoo.inference.artifacts import identify
+from zoo.inference.artifacts import Artifact, identify
 from zoo.inference.model import FunctionModel, Model
 from zoo.options import make
 from zoo.plugins import catalogue, resolve
@@ -40,6 +40,11 @@ class LoadRequest:
         return open_session(
             self.path, self.format, runtime=self.runtime, threads=self.threads, device=self.device, card=self.card
         )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the model consists of."""
+        return Artifact(self.path, self.format, self.card).files if self.path else ()
 
     @property
     def where(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from zoo import receipts
 from zoo.errors import ModelError, ParityError, UsageError, WeightsError, ZooError
+from zoo.files import unwritable
 from zoo.images import read as read_image
 from zoo.inference.artifacts import Artifact
 from zoo.models import decoded, parity
@@ -55,24 +56,26 @@ def convert(plan: PortPlan, progress: Progress | None = None, allow_loss: bool =
 
     Raises `UsageError` for a target that exists and for loss that is not allowed, `RuntimeMissingError` for what the
     way needs, `ModelError` for what cannot be converted, `ParityError` when the target differs from the original and
-    this is not accepted. Then nothing is left behind.
+    this is not accepted, `ZooError` where nothing can be written. Then nothing is left behind.
     """
     require_lossless(plan, allow_loss)
     plan.route.require_installed()
-    if plan.target.exists() and not plan.options.overwrite:
-        raise UsageError(f"{plan.target} exists; choose another name, or replace it with --overwrite.")
+    _require_free(plan)
     started = time.perf_counter()
-    run = _Run(plan, progress or Silent())
     with _scratch(plan.target) as work:
+        run = _Run(plan, progress or Silent())
         hops = run.hops(work)
         photos = run.photos(hops[-1].artifact)
         drifted = _judge(plan, hops, photos)
-        _place(hops[-1].artifact.path, plan.target, work)
-    target = Artifact(plan.target, plan.writes.name, hops[-1].artifact.card, "written by the zoo")
-    facts = _facts(plan, target, hops, photos, drifted, run.notes)
-    seconds = round(time.perf_counter() - started, 3)
-    receipt = receipts.write(receipt_path(plan.target), facts, (plan.target,), {"seconds": seconds})
-    return Ported(target, receipt, tuple(hops), tuple(photos), tuple(run.notes), drifted)
+        made = hops[-1].artifact.path
+        target = Artifact(plan.target, plan.writes.name, hops[-1].artifact.card, "written by the zoo")
+        facts = _facts(plan, target, hops, photos, drifted, run.notes)
+        seconds = {"seconds": round(time.perf_counter() - started, 3)}
+        receipt = receipts.write(work / receipt_path(plan.target).name, facts, (made,), seconds)
+        _require_free(plan)  # somebody else may have been at work
+        _place(made, plan.target, work)
+        _place(receipt, receipt_path(plan.target), work)
+    return Ported(target, receipt_path(target.path), tuple(hops), tuple(photos), tuple(run.notes), drifted)
 
 
 def receipt_path(target: Path) -> Path:
@@ -85,7 +88,10 @@ class _Run:
 
     def __init__(self, plan: PortPlan, progress: Progress) -> None:
         self.plan, self.progress, self.notes = plan, progress, list[str]()
+        self.photo = self._photo()
         self.original: Session | None = parity.runnable(plan.source)
+        fixed = parity.only_size(self.original, plan.source.card) if self.original else None
+        self.size = fixed or plan.size
         if self.original is None:
             self.note(f"nothing installed executes {plan.source.format} files, so there is no original to compare with")
 
@@ -114,7 +120,7 @@ class _Run:
 
     def _go(self, edge: ConverterSpec, options: Any, source: Artifact, path: Path, work: Path) -> Artifact:
         work.mkdir()
-        asked = Edge(source.path, path, source.card, work, self.plan.size, self.plan.dynamic, options, self.note)
+        asked = Edge(source.path, path, source.card, work, self.size, self.plan.dynamic, options, self.note)
         card = resolve(edge.run)(asked)
         if not path.exists():
             raise ModelError(f"The converter {edge.src} -> {edge.dst} wrote nothing: that is a defect of its plugin.")
@@ -134,20 +140,24 @@ class _Run:
             self.note(f"nothing installed executes {product.format} files, so this one was not compared")
             return Parity("", ())
         cards, options = (self.plan.source.card, product.card), self.plan.options
-        sizes = parity.sizes_of(product.card, session, self.plan.size)
-        given = parity.probes(product.card, sizes, parity.batches_of(session), options.samples)
-        return parity.measure(self.original, session, cards, given, options.tolerance)
+        return parity.between(self.original, session, cards, self.size, options.samples, options.tolerance)
 
     def photos(self, product: Artifact) -> list[decoded.Decoded]:
         """What both find in the photograph."""
-        if self.original is None or parity.runnable(product) is None or self.plan.options.photo == "none":
+        if self.original is None or self.photo is None or parity.runnable(product) is None:
             return []
+        name, photo = self.photo
+        return [decoded.compare(self.plan.source, product, photo, name)]
+
+    def _photo(self) -> tuple[str, Image] | None:
+        """The photograph, read before anything is converted."""
+        if self.plan.options.photo == "none":
+            return None
         try:
-            name, photo = photograph(self.plan.options.photo)
+            return photograph(self.plan.options.photo)
         except WeightsError as error:
             self.note(f"the photograph is not at hand, so found faces were not compared: {error}")
-            return []
-        return [decoded.compare(self.plan.source, product, photo, name)]
+            return None
 
 
 def photograph(text: str) -> tuple[str, Image]:
@@ -226,16 +236,27 @@ def _suffix(format: str) -> str:
     return spec.suffixes[0] if spec.suffixes else ""
 
 
+def _require_free(plan: PortPlan) -> None:
+    if plan.obstacle:
+        raise UsageError(plan.obstacle)
+
+
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
-    """An empty hidden folder beside the target, removed in the end."""
+    """An empty hidden folder beside the target, removed in the end. An error speaks of the target, not of the folder;
+    a disk that is full, however a converter says it, becomes a `ZooError`."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     except OSError as error:
-        raise ZooError(f"Cannot write into {target.parent}: {error.strerror or error}.") from None
+        raise unwritable(target, error) from error
     try:
         yield work
+    except OSError as error:
+        raise unwritable(target, error) from error
+    except ZooError as error:
+        error.args = (str(error).replace(str(work / "-")[:-1], str(target.parent / "-")[:-1]),)
+        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -249,7 +270,7 @@ def _require_one(source: Artifact) -> None:
 def _place(made: Path, target: Path, work: Path) -> None:
     """Give what was made its name; what was there before goes with the scratch folder."""
     if target.exists():
-        target.replace(work / "before")
+        target.replace(work / f"before {target.name}")
     made.replace(target)
 
 

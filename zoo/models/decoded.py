@@ -13,7 +13,7 @@ from zoo.geometry import iou
 from zoo.inference.artifacts import Artifact
 from zoo.inference.loading import LoadRequest
 from zoo.inference.model import Model
-from zoo.models.parity import open_artifact
+from zoo.models.parity import only_size, open_artifact
 from zoo.options import make
 from zoo.plugins import catalogue, resolve
 from zoo.types import Faces, Floats, Image
@@ -31,8 +31,8 @@ COSINE = 0.9999
 @dataclass(frozen=True)
 class Decoded:
     """The faces of a photograph by two models: how many each finds, and over the pairs the smallest overlap, the
-    largest differences of scores and of coordinates in pixels, and the smallest cosine of embeddings (1 where there are
-    none)."""
+    largest differences of scores and of coordinates in pixels, and the smallest cosine of embeddings (None where there
+    are none)."""
 
     photo: str
     faces: int
@@ -40,21 +40,29 @@ class Decoded:
     overlap: float = 1.0
     score: float = 0.0
     pixels: float = 0.0
-    cosine: float = 1.0
+    cosine: float | None = None
 
     @property
     def holds(self) -> bool:
         """Whether the two find the same."""
         same = self.faces == self.others
-        return same and self.score <= SCORE and self.pixels <= PIXELS and self.cosine >= COSINE
+        alike = self.cosine is None or self.cosine >= COSINE
+        return same and self.score <= SCORE and self.pixels <= PIXELS and alike
 
     def __str__(self) -> str:
-        found = f"{self.faces} faces" if self.faces == self.others else f"{self.faces} faces and {self.others}"
-        verdict = "the same" if self.holds else "DIFFERS"
-        return (
-            f"{self.photo}: {found}, IoU {self.overlap:.5f}, scores within {self.score:.1e}, points within"
-            f" {self.pixels:.1e} px, cosine {self.cosine:.6f}: {verdict}"
-        )
+        return f"{self.photo}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """How the findings compare, without the photograph's name."""
+        if self.faces != self.others:
+            return f"{self.faces} faces in the original and {self.others} in the converted model: DIFFERS"
+        parts = [f"{self.faces} {'face' if self.faces == 1 else 'faces'}"]
+        if self.faces:
+            parts += [f"IoU {self.overlap:.5f}", f"scores within {self.score:.1e}", f"points within {self.pixels:.1e} px"]
+        if self.cosine is not None:
+            parts.append(f"cosine {self.cosine:.6f}")
+        return f"{', '.join(parts)}: {'the same' if self.holds else 'DIFFERS'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the receipt."""
@@ -98,9 +106,8 @@ def _load(artifact: Artifact, size: str) -> Model:
 
 def _only_size(artifact: Artifact) -> str:
     """WIDTHxHEIGHT of a file that takes one size of photographs, empty for others."""
-    shape = open_artifact(artifact).inputs[0].shape
-    sides = shape[1:3] if artifact.card.preprocess.layout == "nhwc" else shape[2:]
-    return f"{sides[1]}x{sides[0]}" if len(shape) == 4 and None not in sides else ""
+    size = only_size(open_artifact(artifact), artifact.card)
+    return f"{size[0]}x{size[1]}" if size else ""
 
 
 def _known(model: Model, photo: Image) -> Faces | None:
@@ -129,8 +136,8 @@ def _largest(one: Floats, other: Floats | None) -> float:
     return float(np.abs(one - other).max()) if other is not None else float("inf")
 
 
-def _cosine(one: Floats | None, other: Floats | None) -> float:
+def _cosine(one: Floats | None, other: Floats | None) -> float | None:
     if one is None or other is None:
-        return 1.0 if one is other else 0.0
+        return None if one is other else 0.0
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     return float(((one * other).sum(axis=1) / np.maximum(norms, 1e-12)).min())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from zoo.datasets.recognise import ranked, to_documents
 from zoo.errors import ModelError, PluginError, RuntimeMissingError, UsageError
@@ -14,6 +15,13 @@ from zoo.models.parity import open_artifact
 from zoo.models.plan import traced_size
 from zoo.models.route import reachable
 from zoo.plugins import catalogue, resolve
+from zoo.specs import ModelCard
+
+
+Part: TypeAlias = "Callable[[Artifact], dict[str, Any]]"
+
+NOBODYS = ModelCard("", "", "")
+"""Stands for the card of a file that nothing tells the model of."""
 
 
 def facts(path: Path, format: str = "", card: str = "") -> dict[str, Any]:
@@ -30,14 +38,16 @@ def facts(path: Path, format: str = "", card: str = "") -> dict[str, Any]:
         if card or format:
             raise
         problems.append(str(error))
-        return {**document, "format": sniffed[0].format if sniffed else "", "problems": problems}
-    document |= {"format": artifact.format, "files": _files(artifact), "model": artifact.card.id, "known": artifact.how}
-    for part in (_ends, _weights, _counts):
+        artifact = Artifact(path, sniffed[0].format if sniffed else "", NOBODYS)
+    parts: tuple[Part, ...] = (_identity, _contract, _ends, _weights, _counts)
+    for part in parts if artifact.card.id else (_ends, _weights) if artifact.format else ():
         try:
             document |= part(artifact)
         except (ModelError, PluginError, RuntimeMissingError, UsageError) as error:
             problems.append(str(error))
-    document["can become"] = reachable(artifact.format, artifact.card.method)
+    document |= {"format": artifact.format, "files": _files(artifact) if artifact.format else []}
+    if artifact.format:
+        document["can become"] = reachable(artifact.format, artifact.card.method)
     return {**document, "problems": problems} if problems else document
 
 
@@ -46,18 +56,34 @@ def _files(artifact: Artifact) -> list[dict[str, Any]]:
     return [{"file": file.name, "size": file.stat().st_size, "sha256": sha256(file)} for file in files]
 
 
-def _ends(artifact: Artifact) -> dict[str, Any]:
-    """The card's contract, and the inputs and outputs as the runtime sees them."""
+def _identity(artifact: Artifact) -> dict[str, Any]:
     card = artifact.card
-    contract = card.preprocess
+    return {
+        "model": card.id,
+        "known": artifact.how,
+        "architecture": card.architecture,
+        "network": dict(card.network),
+    }
+
+
+def _contract(artifact: Artifact) -> dict[str, Any]:
+    """What the card says of the input."""
+    contract = artifact.card.preprocess
+    shown = {"size": contract.size, "colour": contract.colour, "mean": list(contract.mean), "scale": contract.scale}
+    shown |= {"std": list(contract.std), "layout": contract.layout, "crop": contract.crop.kind}
+    return {"preprocess": shown}
+
+
+def _ends(artifact: Artifact) -> dict[str, Any]:
+    """The inputs and outputs as the runtime sees them, of a file whose card is known or that holds its network."""
+    runtimes = [one for one in catalogue().runtimes.values() if artifact.format in one.formats]
+    if not artifact.card.id and all(runtime.card for runtime in runtimes):
+        return {}
     session = open_artifact(artifact)
-    ends = {
+    return {
         name: [{"name": info.name, "shape": ["?" if side is None else side for side in info.shape]} for info in infos]
         for name, infos in (("inputs", session.inputs), ("outputs", session.outputs))
     }
-    shown = {"size": contract.size, "colour": contract.colour, "mean": list(contract.mean), "scale": contract.scale}
-    shown |= {"std": list(contract.std), "layout": contract.layout, "crop": contract.crop.kind}
-    return {"architecture": card.architecture, "network": dict(card.network), "preprocess": shown, **ends}
 
 
 def _weights(artifact: Artifact) -> dict[str, Any]:
@@ -79,7 +105,7 @@ def _counts(artifact: Artifact) -> dict[str, Any]:
         return {}
     from zoo.networks.complexity import complexity
 
-    width, height = traced_size(artifact.card, "")
+    width, height = _counted_size(artifact.card)
     try:
         counted = complexity(built, height, width)
     except (RuntimeError, NotImplementedError) as error:
@@ -90,6 +116,11 @@ def _counts(artifact: Artifact) -> dict[str, Any]:
         "flops as papers count them": counted.flops,
         "counted at": f"{width}x{height}",
     }
+
+
+def _counted_size(card: ModelCard) -> tuple[int, int]:
+    """(width, height): where the card states its paper's count that count's, else the one that is traced."""
+    return traced_size(card, card.mflops_size if card.mflops and not card.preprocess.crop.kind else "")
 
 
 def tell(document: dict[str, Any]) -> list[str]:

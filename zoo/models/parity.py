@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -103,6 +103,30 @@ def open_artifact(artifact: Artifact) -> Session:
     return open_session(artifact.path, artifact.format, threads=1, device="cpu", card=artifact.card)
 
 
+def between(
+    original: Session,
+    product: Session,
+    cards: Sequence[ModelCard],
+    size: tuple[int, int],
+    samples: int,
+    tolerance: float,
+) -> Parity:
+    """Compare two models on seeded images: of the (width, height) `size`, or the one that either takes, and where both
+    leave that open of another size, too; two at once where the product takes that. Raises as `measure`."""
+    fixed = only_size(original, cards[0]) or only_size(product, cards[1])
+    step = max(cards[1].preprocess.multiple, 32)
+    sizes = [fixed] if fixed else [size, (size[0] + step, size[1] + step)]
+    batches = (1, 2) if product.inputs[0].shape[0] is None else (1,)
+    return measure(original, product, cards, probes(cards[1], sizes, batches, samples), tolerance)
+
+
+def only_size(session: Session, card: ModelCard) -> tuple[int, int] | None:
+    """The (width, height) that a file takes and no other, None for one that leaves a side open."""
+    shape = session.inputs[0].shape
+    height, width = (shape[1:3] if card.preprocess.layout == "nhwc" else shape[2:]) if len(shape) == 4 else (None, None)
+    return (width, height) if width and height else None
+
+
 def measure(
     original: Session, product: Session, cards: Sequence[ModelCard], given: Iterable[Probe], tolerance: float
 ) -> Parity:
@@ -131,9 +155,14 @@ def runnable(artifact: Artifact) -> Session | None:
 
 
 def _run(session: Session, card: ModelCard, images: Floats) -> list[NDArray[Any]]:
+    """The outputs for `images` (N, 3, H, W), run one by one where the file takes one at a time."""
     if card.preprocess.layout == "nhwc":
         images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-    return session.run({session.inputs[0].name: images})
+    name, together = session.inputs[0].name, session.inputs[0].shape[0] in (None, len(images))
+    if together:
+        return session.run({name: images})
+    each = [session.run({name: images[index : index + 1]}) for index in range(len(images))]
+    return [np.concatenate(arrays) for arrays in zip(*each, strict=True)]
 
 
 def _difference(output: str, probe: str, wanted: NDArray[Any], got: NDArray[Any], tolerance: float) -> Difference:
@@ -148,19 +177,3 @@ def _difference(output: str, probe: str, wanted: NDArray[Any], got: NDArray[Any]
     norms = float(np.linalg.norm(one) * np.linalg.norm(other))
     cosine = float(one @ other / norms) if norms else float(absolute == 0)
     return Difference(output, probe, absolute, relative, cosine, within=bool(relative <= tolerance))
-
-
-def sizes_of(card: ModelCard, session: Session, first: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """The (width, height) on which a session is tried: `first`, and one other where the file leaves the size open."""
-    yield first
-    shape = session.inputs[0].shape
-    sides = shape[1:3] if card.preprocess.layout == "nhwc" else shape[2:]
-    if len(shape) == 4 and None in sides:
-        step = max(card.preprocess.multiple, 32)
-        height, width = (other + step * (side is None) for side, other in zip(sides, first[::-1], strict=True))
-        yield width, height
-
-
-def batches_of(session: Session) -> tuple[int, ...]:
-    """The batches on which a session is tried: two images as well where the file leaves that open."""
-    return (1, 2) if session.inputs[0].shape[0] is None else (1,)

@@ -34,6 +34,22 @@ class PortPlan:
     size: tuple[int, int]
     dynamic: frozenset[str]
 
+    @property
+    def obstacle(self) -> str:
+        """What stands where the target is to be and stays there, as a sentence; empty where nothing does."""
+        target = self.target
+        if any(_same(target, part) for part in (self.source.path, *self.source.files)):
+            return f"{target} is the source itself, which is never overwritten; choose another name."
+        if not target.exists():
+            return ""
+        if target.is_dir() and not self._replaceable():
+            return f"{target} is a folder, which a conversion does not replace; choose another name."
+        return "" if self.options.overwrite else f"{target} exists; choose another name, or replace it with --overwrite."
+
+    def _replaceable(self) -> bool:
+        """Whether the folder that is there is a model of the format that is written, and no model of the user's own."""
+        return bool(resolve(self.writes.sniff)(self.target)[0]) if self.writes.sniff else False
+
     def describe(self) -> dict[str, Any]:
         """The plan as plain data."""
         return {
@@ -52,6 +68,7 @@ class PortPlan:
             "missing": [{"module": name, "install": line} for name, line in self.route.missing],
             "size": f"{self.size[0]}x{self.size[1]}",
             "dynamic": sorted(self.dynamic),
+            "obstacle": self.obstacle,
         }
 
 
@@ -72,7 +89,7 @@ def make_plan(
     port = describe(PortOptions)
     own = {name: value for name, value in values.items() if name in port}
     options = make(PortOptions, own)
-    found = identify(source, source_format, options.card, _described(options))
+    found = identify(source, source_format, options.card, described(options))
     return plan_for(found, target, {k: v for k, v in values.items() if k not in port}, options, target_format, via)
 
 
@@ -127,7 +144,11 @@ def require_lossless(plan: PortPlan, allow_loss: bool) -> None:
         )
 
 
-def _described(options: PortOptions) -> tuple[str, Mapping[str, Any]] | None:
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+
+
+def described(options: PortOptions) -> tuple[str, Mapping[str, Any]] | None:
     """The architecture that an upstream configuration file describes, by the method that knows it."""
     if not options.config:
         return None
@@ -160,11 +181,11 @@ def _edge_options(edges: Sequence[ConverterSpec], values: Mapping[str, Any]) -> 
 def traced_size(card: ModelCard, asked: str = "") -> tuple[int, int]:
     """The (width, height) in pixels at which a model is traced: the one that is `asked` for, else the card's own, else
     `DEFAULT_SIZE`. Raises `UsageError` for a size that the model does not take."""
-    found = parse_sizes(asked or card.preprocess.size)[0]
+    found, *others = parse_sizes(asked or card.preprocess.size)
     multiple = card.preprocess.multiple
+    if asked and (others or not found.letterbox):
+        raise UsageError(f"A network is traced at one size, not at {asked!r}: write WIDTHxHEIGHT, such as 640x480.")
     if not found.letterbox:
-        if asked and found.width:
-            raise UsageError(f"The size {asked!r} is not understood: write WIDTHxHEIGHT, such as 640x480.")
         width, height = (-(-side // multiple) * multiple for side in DEFAULT_SIZE)
         return width, height
     if found.width % multiple or found.height % multiple:

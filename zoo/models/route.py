@@ -60,7 +60,8 @@ def find(source: str, target: str, method: str, via: Sequence[str] = ()) -> Rout
     stops = [source, *via, target]
     edges: list[ConverterSpec] = []
     for start, end in itertools.pairwise(stops):
-        edges.extend(_shortest(start, end, method))
+        if start != end:  # to name an end of the way as a stop of it changes nothing
+            edges.extend(_shortest(start, end, method))
     return Route(tuple(edges))
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo import receipts
-from zoo.errors import DONE, FAILED, PARITY, RuntimeMissingError, WeightsError, ZooError
+from zoo.errors import DONE, FAILED, PARITY, RuntimeMissingError, UsageError, WeightsError, ZooError
 from zoo.inference.artifacts import Artifact, identify
 from zoo.models import decoded, parity
 from zoo.models.convert import photograph
+from zoo.models.options import PortOptions
+from zoo.models.plan import described
 from zoo.registry import parse_card
 from zoo.specs import ModelCard
 
@@ -105,11 +107,12 @@ def _replay(document: Mapping[str, Any], receipt: Path) -> Iterator[Check]:
         yield Check("parity", "not checked", f"the original {source['path']} is not at hand")
         return
     try:
-        original = identify(place, source["format"], document["options"]["card"])
+        said = PortOptions(card=document["options"]["card"], config=document["options"]["config"])
+        original = identify(place, source["format"], said.card, described(said))
         card = parse_card(json.dumps(document["card"]), receipt.name)
         product = Artifact(receipt.parent / str(output.get("file") or output.get("folder")), document["format"], card)
         yield from _measure(document, original, product)
-    except RuntimeMissingError as error:
+    except (RuntimeMissingError, UsageError) as error:
         yield Check("parity", "not checked", str(error))
     except ZooError as error:
         yield Check("parity", "differs", str(error))
@@ -119,9 +122,7 @@ def _measure(document: Mapping[str, Any], original: Artifact, product: Artifact)
     options, size = document["options"], (int(document["size"][0]), int(document["size"][1]))
     one, other = parity.open_artifact(original), parity.open_artifact(product)
     cards: tuple[ModelCard, ModelCard] = (original.card, product.card)
-    sizes = parity.sizes_of(product.card, other, size)
-    given = parity.probes(product.card, sizes, parity.batches_of(other), options["samples"])
-    found = parity.measure(one, other, cards, given, options["tolerance"])
+    found = parity.between(one, other, cards, size, options["samples"], options["tolerance"])
     worst = found.worst
     detail = f"largest difference {worst.absolute:.2e} in {worst.output}" if worst else ""
     accepted = bool(document["drift"])
@@ -133,4 +134,4 @@ def _measure(document: Mapping[str, Any], original: Artifact, product: Artifact)
             yield Check(recorded["photo"], "not checked", str(error))
             continue
         faces = decoded.compare(original, product, photo, name)
-        yield Check(name, "ok" if faces.holds or accepted else "differs", str(faces))
+        yield Check(name, "ok" if faces.holds or accepted else "differs", faces.said)
