@@ -17,7 +17,6 @@ from zoo.models.route import reachable
 from zoo.plugins import catalogue, resolve
 from zoo.specs import ModelCard
 
-
 Part: TypeAlias = "Callable[[Artifact], dict[str, Any]]"
 
 NOBODYS = ModelCard("", "", "")
@@ -77,7 +76,8 @@ def _contract(artifact: Artifact) -> dict[str, Any]:
 def _ends(artifact: Artifact) -> dict[str, Any]:
     """The inputs and outputs as the runtime sees them, of a file whose card is known or that holds its network."""
     runtimes = [one for one in catalogue().runtimes.values() if artifact.format in one.formats]
-    if not artifact.card.id and all(runtime.card for runtime in runtimes):
+    weights_alone = catalogue().formats[artifact.format].tensors and all(runtime.card for runtime in runtimes)
+    if weights_alone and not artifact.card.id:
         return {}
     session = open_artifact(artifact)
     return {
@@ -135,7 +135,9 @@ def tell(document: dict[str, Any]) -> list[str]:
         own = ", ".join(f"{name}={value}" for name, value in document["network"].items())
         lines.append(f"network: {document['architecture']}" + (f" with {own}" if own else ""))
     for name in ("inputs", "outputs"):
-        lines += [f"{name[:-1]}: {one['name']} {'x'.join(map(str, one['shape']))}" for one in document.get(name, ())]
+        lines += [
+            f"{name[:-1]}: {one['name']} {'x'.join(map(str, one['shape']))}".rstrip() for one in document.get(name, ())
+        ]
     if contract := document.get("preprocess"):
         lines.append("preprocess: " + ", ".join(f"{name} {value}" for name, value in contract.items() if value != ""))
     for name in ("tensors", "parameters", "multiply-accumulates", "flops as papers count them"):
