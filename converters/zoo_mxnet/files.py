@@ -33,8 +33,9 @@ class Pair:
 
 
 def pair(path: Path) -> Pair:
-    """The files that `path` means: one of the two, or what their names begin with. Of several epochs, the last one."""
-    if path.name.endswith(PARAMS):
+    """The files that `path` means: one of the two, or what their names begin with. Of several epochs, the last one.
+    A file that is called like neither holds weights."""
+    if path.name.endswith(PARAMS) or (path.is_file() and not path.name.endswith(SYMBOL)):
         symbol = path.with_name(_prefix(path) + SYMBOL)
         return Pair(symbol if symbol.is_file() else None, path)
     symbol = path if path.name.endswith(SYMBOL) else path.with_name(path.name + SYMBOL)

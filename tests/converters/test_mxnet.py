@@ -275,6 +275,11 @@ def test_a_missing_file_is_named(fixtures: Path, tmp_path: Path) -> None:
         load(tmp_path / "params" / "tiny_arcface-0000.params")
     with pytest.raises(ModelError, match=r"there is no file of weights, such as tiny_arcface-0000.params"):
         load(tmp_path / "l.json" / "tiny_arcface-symbol.json")
+    oldest = fixtures / "mxnet" / "legacy_ndarray.v0"
+    assert files.files(oldest) == (oldest,)
+    assert len(files.tensors(oldest)) == len(params.read(oldest)) > 1
+    with pytest.raises(ModelError, match=r"legacy_ndarray.v0 holds weights alone"):
+        load(oldest)
 
 
 def test_other_files_are_not_taken_for_mxnets(fixtures: Path, tmp_path: Path) -> None:
