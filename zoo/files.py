@@ -51,13 +51,18 @@ def replacing(path: Path, within: Path | None = None) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        blocked = isinstance(error, FileExistsError | NotADirectoryError)
-        reason = "a part of its path is a file, not a folder" if blocked else error.strerror or error
-        place = "one with more room" if error.errno in _FULL else "a place that you may write to"
-        raise ZooError(f"Cannot write {path}: {reason}; choose {place}.") from error
+        raise unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> ZooError:
+    """What to raise where `path` cannot be written."""
+    blocked = isinstance(error, FileExistsError | NotADirectoryError)
+    reason = "a part of its path is a file, not a folder" if blocked else error.strerror or error
+    place = "one with more room" if error.errno in _FULL else "a place that you may write to"
+    return ZooError(f"Cannot write {path}: {reason}; choose {place}.")
 
 
 def atomic_write(path: Path, data: bytes | str, within: Path | None = None) -> None:

@@ -27,7 +27,10 @@ SUFFIX = ".zoo.json"
 MANY = 1000
 AT_ONCE = 4
 """Files whose hashes are taken at the same time."""
-PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnx", "torch")
+PACKAGES = (
+    *("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnx", "torch", "timm", "safetensors"),
+    *("tensorflow", "tf2onnx", "ai-edge-litert", "litert-torch"),
+)
 
 
 def write(

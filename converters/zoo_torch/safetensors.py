@@ -59,10 +59,11 @@ def load(path: Path) -> dict[str, torch.Tensor]:
 
 
 def save(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write tensors by name, those that share numbers each with its own."""
-    from safetensors.torch import save_file
+    """Write tensors by name, those that share numbers each with its own. Raises `OSError`."""
+    from safetensors.torch import save
 
-    save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, path)
+    # Its own writing to a file turns a full disk into an error that says nothing to Python.
+    path.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in tensors.items()}))
 
 
 def read_card(path: Path) -> str:

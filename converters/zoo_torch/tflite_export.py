@@ -56,7 +56,8 @@ def _convert(network: Any, outputs: Sequence[str], images: torch.Tensor, edge: E
             if edge.options.layout == "nhwc":
                 network = litert_torch.to_channel_last_io(network, args=[0])
             named = _Named(network, outputs).eval()
-            litert_torch.convert(named, sample_kwargs={name: images}).export(str(edge.target))
+            made: bytes = litert_torch.convert(named, sample_kwargs={name: images}).model_content()
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"litert-torch cannot convert {edge.source} to TFLite: {reason}.") from None
+    edge.target.write_bytes(made)  # its own writing ends the whole process when the disk is full

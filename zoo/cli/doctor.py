@@ -14,6 +14,7 @@ from zoo.catalogue import Catalogue
 from zoo.cli.output import json_option, print_json, print_table
 from zoo.errors import FAILED
 from zoo.files import cache_dir
+from zoo.models.quiet import hushed
 from zoo.plugins import catalogue, resolve
 from zoo.specs import Health
 
@@ -61,7 +62,8 @@ def _cache() -> Health:
 def _contributed(found: Catalogue) -> Iterator[Health]:
     for name in found.checks:
         try:
-            result: Any = resolve(found.checks[name].run)()
+            with hushed():  # the frameworks' own complaints: what matters of them is in the finding
+                result: Any = resolve(found.checks[name].run)()
             yield from [result] if isinstance(result, Health) else list(result)
         except Exception as error:  # a check is a plugin's code: one that breaks is a finding
             yield Health(name, "error", f"the check itself failed: {error}", "update or uninstall its plugin")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.output import Bar, installed, json_option, print_json, print_table
+from zoo.cli.output import Bar, ended_in_order, installed, json_option, print_json, print_table
 from zoo.errors import DONE, ParityError
 
 if TYPE_CHECKING:
@@ -33,11 +33,14 @@ def print_plan(plan: PortPlan, as_json: bool) -> None:
         print_table(("hop", "from", "to", "cost", "loses", "needs"), rows)
     else:
         click.echo("a copy, with the card inside")
-    click.echo(f"traced at {document['size']}, open: {', '.join(document['dynamic']) or 'nothing'}")
+    left = ", ".join(document["dynamic"])
+    click.echo(f"traced at {document['size']}" + (f", open where the formats can: {left}" if left else ""))
     for gap in document["missing"]:
         click.echo(f"missing: {gap['module']}; install it with {gap['install']}")
     if document["lost"]:
         click.echo(f"would lose: {', '.join(document['lost'])}; stops there unless --allow-loss is given")
+    if document["obstacle"]:
+        click.echo(f"would stop: {document['obstacle']}")
 
 
 def convert(plan: PortPlan, allow_loss: bool, as_json: bool) -> int:
@@ -45,45 +48,23 @@ def convert(plan: PortPlan, allow_loss: bool, as_json: bool) -> int:
     from zoo.models.convert import convert as run
 
     try:
-        with contextlib.closing(Bar()) as bar:
+        with ended_in_order(), contextlib.closing(Bar()) as bar:
             done = run(plan, bar, allow_loss)
     except ParityError as error:
         if error.table:
             click.echo(error.table, err=True)
         raise
     if as_json:
-        print_json(describe(done))
+        print_json(done.to_dict())
     else:
         report(done)
     return DONE
 
 
-def describe(done: Ported) -> dict[str, Any]:
-    """What was done as plain data."""
-    return {
-        "target": str(done.target.path),
-        "format": done.target.format,
-        "model": done.target.card.id,
-        "receipt": str(done.receipt),
-        "hops": [{"format": hop.artifact.format, **hop.parity.to_dict()} for hop in done.hops],
-        "photos": [photo.to_dict() for photo in done.photos],
-        "notes": list(done.notes),
-        "drift": done.drifted,
-    }
-
-
 def report(done: Ported) -> None:
     """Print how each hop compares with the original, what both find, and what was written."""
-    for hop in done.hops:
-        said = "not compared"
-        if worst := hop.parity.worst:
-            verdict = "same" if hop.parity.holds else "DIFFERS"
-            said = f"{verdict} as the original: largest difference {worst.absolute:.1e} (output {worst.output})"
-        click.echo(f"{hop.artifact.format}: {said}")
-    for photo in done.photos:
-        click.echo(str(photo))
-    if done.drifted:
-        click.echo("kept although it differs, as --accept-drift asks")
+    for line in done.told:
+        click.echo(line)
     click.echo(f"wrote {done.target.path}{'/' if done.target.path.is_dir() else ''}")
     click.echo(f"wrote {done.receipt}")
 

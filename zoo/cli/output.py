@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from zoo.catalogue import Catalogue
 from zoo.plugins import catalogue
+
+_KILLED = 128
+"""What shells add to the number of the signal that ended a program."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 
@@ -68,6 +73,24 @@ def _print_plain(headers: Sequence[str], cells: list[list[str]], right: list[boo
         columns = (row[i].rjust(widths[i]) if right[i] else row[i].ljust(widths[i]) for i in range(len(headers)))
         lines.append("  ".join(columns).rstrip())
     click.echo("\n".join(lines))
+
+
+@contextlib.contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let a polite kill in the block (SIGTERM) end it as Ctrl-C does: what it has begun to write goes."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(_KILLED + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # only the main thread can
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Bar:

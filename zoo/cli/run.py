@@ -15,7 +15,7 @@ import click
 
 from zoo.cli.app import SuggestingGroup
 from zoo.cli.flags import divide, flag
-from zoo.cli.output import Bar, installed, print_table
+from zoo.cli.output import Bar, ended_in_order, installed, print_table
 from zoo.options import describe
 from zoo.requests import TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
@@ -120,7 +120,7 @@ def _run(method: str, task: str, parameters: dict[str, Any]) -> int:
     flags = {name: value for name, value in parameters.items() if value is not None}
     values, file = {**flags, **overrides}, Path(config) if config else None
     report = JsonLines() if as_json else Report()
-    with _environment(environment), contextlib.closing(Bar()) as bar:
+    with ended_in_order(), _environment(environment), contextlib.closing(Bar()) as bar:
         asked = tasks.request(method, task, words, values, file, progress=bar, emit=report.add)
         asked = dataclasses.replace(asked, out=_folder(out, asked.card.id, as_json))
         result = tasks.run(asked)
@@ -187,6 +187,8 @@ class Report:
             _print_images(self.first, self.records)
         if self.records == len(self.first):
             _print_cosines(self.first)
+        for line in result.summary.get("told", ()):
+            click.echo(line)
         click.echo(_sum(asked, result))
         _say_skipped(result)
         for path in result.outputs:
@@ -256,7 +258,8 @@ def _print_images(records: list[dict[str, Any]], total: int) -> None:
 def _sum(asked: TaskRequest, result: TaskResult) -> str:
     summary = result.summary
     where = ", ".join(str(summary[key]) for key in ("runtime", "device") if summary.get(key))
-    parts = [f"{result.done} {'image' if result.done == 1 else 'images'}"]
+    unit = summary.get("unit", "image")
+    parts = [f"{result.done} {unit if result.done == 1 else f'{unit}s'}"]
     if "faces" in summary:
         parts.append(f"{summary['faces']} {'face' if summary['faces'] == 1 else 'faces'}")
     if "seconds" in summary:

@@ -46,11 +46,15 @@ def identify(
     Raises `UsageError` when there is nothing there, or nothing tells what it is; `ModelError` for a file of another
     model than `card`.
     """
+    for kind, name in ((catalogue().cards, card), (catalogue().formats, format)):
+        _ = kind[name] if name else None  # raises for a name that nobody knows
     owners = owners_of(path)
     if card and owners and card not in owners:
         raise ModelError(f"{path} is a file of {' and '.join(owners)}, not of {card}.")
     if owners:
         owner = card or next(iter(owners))
+        if format not in ("", owners[owner]):
+            raise UsageError(f"{path} is known by its hash to be a file of {owners[owner]}, not of {format}.")
         return Artifact(path, owners[owner], catalogue().cards[owner], "known by its hash")
     spec = _format(path, format)
     if inside := _inside(path, spec):

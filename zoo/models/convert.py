@@ -20,7 +20,7 @@ from zoo.inference.artifacts import Artifact
 from zoo.models import decoded, parity
 from zoo.models.edges import Edge
 from zoo.models.parity import Parity
-from zoo.models.plan import PortPlan, require_lossless
+from zoo.models.plan import PortPlan, require_possible
 from zoo.plugins import catalogue, resolve
 from zoo.registry import dump_card
 from zoo.requests import Progress, Silent
@@ -38,6 +38,15 @@ class Hop:
     artifact: Artifact
     parity: Parity
 
+    @property
+    def told(self) -> str:
+        """How it compares, in a line."""
+        said = "not compared"
+        if worst := self.parity.worst:
+            verdict = "same as the original" if self.parity.holds else "DIFFERS from the original"
+            said = f"{verdict}: largest difference {worst.absolute:.1e} (output {worst.output})"
+        return f"{self.artifact.format}: {said}"
+
 
 @dataclass(frozen=True)
 class Ported:
@@ -50,6 +59,25 @@ class Ported:
     notes: tuple[str, ...]
     drifted: bool = False
 
+    @property
+    def told(self) -> list[str]:
+        """How each hop compares with the original and what both find, in lines for people."""
+        lines = [hop.told for hop in self.hops] + [str(photo) for photo in self.photos]
+        return [*lines, "kept although it differs, as --accept-drift asks"] if self.drifted else lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "target": str(self.target.path),
+            "format": self.target.format,
+            "model": self.target.card.id,
+            "receipt": str(self.receipt),
+            "hops": [{"format": hop.artifact.format, **hop.parity.to_dict()} for hop in self.hops],
+            "photos": [photo.to_dict() for photo in self.photos],
+            "notes": list(self.notes),
+            "drift": self.drifted,
+        }
+
 
 def convert(plan: PortPlan, progress: Progress | None = None, allow_loss: bool = False) -> Ported:
     """Convert, compare, put the target in its place and write its receipt.
@@ -58,9 +86,7 @@ def convert(plan: PortPlan, progress: Progress | None = None, allow_loss: bool =
     way needs, `ModelError` for what cannot be converted, `ParityError` when the target differs from the original and
     this is not accepted, `ZooError` where nothing can be written. Then nothing is left behind.
     """
-    require_lossless(plan, allow_loss)
-    plan.route.require_installed()
-    _require_free(plan)
+    require_possible(plan, allow_loss)
     started = time.perf_counter()
     with _scratch(plan.target) as work:
         run = _Run(plan, progress or Silent())
@@ -72,7 +98,7 @@ def convert(plan: PortPlan, progress: Progress | None = None, allow_loss: bool =
         facts = _facts(plan, target, hops, photos, drifted, run.notes)
         seconds = {"seconds": round(time.perf_counter() - started, 3)}
         receipt = receipts.write(work / receipt_path(plan.target).name, facts, (made,), seconds)
-        _require_free(plan)  # somebody else may have been at work
+        require_possible(plan, allow_loss)  # somebody else may have been at work
         _place(made, plan.target, work)
         _place(receipt, receipt_path(plan.target), work)
     return Ported(target, receipt_path(target.path), tuple(hops), tuple(photos), tuple(run.notes), drifted)
@@ -234,11 +260,6 @@ def _plain(options: Any) -> dict[str, Any]:
 def _suffix(format: str) -> str:
     spec: FormatSpec = catalogue().formats[format]
     return spec.suffixes[0] if spec.suffixes else ""
-
-
-def _require_free(plan: PortPlan) -> None:
-    if plan.obstacle:
-        raise UsageError(plan.obstacle)
 
 
 @contextmanager

@@ -59,7 +59,8 @@ class Decoded:
             return f"{self.faces} faces in the original and {self.others} in the converted model: DIFFERS"
         parts = [f"{self.faces} {'face' if self.faces == 1 else 'faces'}"]
         if self.faces:
-            parts += [f"IoU {self.overlap:.5f}", f"scores within {self.score:.1e}", f"points within {self.pixels:.1e} px"]
+            parts += [f"IoU {self.overlap:.5f}", f"scores within {self.score:.1e}"]
+            parts.append(f"points within {self.pixels:.1e} px")
         if self.cosine is not None:
             parts.append(f"cosine {self.cosine:.6f}")
         return f"{', '.join(parts)}: {'the same' if self.holds else 'DIFFERS'}"

@@ -44,7 +44,8 @@ class PortPlan:
             return ""
         if target.is_dir() and not self._replaceable():
             return f"{target} is a folder, which a conversion does not replace; choose another name."
-        return "" if self.options.overwrite else f"{target} exists; choose another name, or replace it with --overwrite."
+        kept = f"{target} exists; choose another name, or replace it with --overwrite."
+        return "" if self.options.overwrite else kept
 
     def _replaceable(self) -> bool:
         """Whether the folder that is there is a model of the format that is written, and no model of the user's own."""
@@ -121,11 +122,8 @@ def plan_for(
 
 def target_spec(source: Artifact, target: Path, name: str) -> FormatSpec:
     """The format that is meant by `name`, or else by the target's suffix. Raises `UsageError`."""
-    formats = catalogue().formats
     if name:
-        if "model" not in formats[name].kinds:
-            raise UsageError(f"{source.path} is a model, and {name} is a format of data sets.")
-        return formats[name]
+        return require_model_format(name)
     fitting = [spec for spec in model_formats() if target.suffix and target.suffix in spec.suffixes]
     ways = {source.format, *reachable(source.format, source.card.method)}
     sure = [spec for spec in fitting if spec.name in ways]
@@ -133,6 +131,23 @@ def target_spec(source: Artifact, target: Path, name: str) -> FormatSpec:
         return (sure or fitting)[0]
     known = ", ".join(spec.name for spec in sure) or ", ".join(sorted(ways))
     raise UsageError(f"Say with --to in which format {target} is to be written: {known}.")
+
+
+def require_model_format(name: str) -> FormatSpec:
+    """The format of models called `name`. Raises `UsageError` where there is none."""
+    spec = catalogue().formats[name]
+    if "model" not in spec.kinds:
+        raise UsageError(f"A model cannot be written as {name}: {name} is a format of data sets.")
+    return spec
+
+
+def require_possible(plan: PortPlan, allow_loss: bool) -> None:
+    """Raise what is known to stop a conversion before it is begun: `UsageError` for loss that is not allowed and for a
+    target that is there, `RuntimeMissingError` for what is not installed."""
+    require_lossless(plan, allow_loss)
+    plan.route.require_installed()
+    if plan.obstacle:
+        raise UsageError(plan.obstacle)
 
 
 def require_lossless(plan: PortPlan, allow_loss: bool) -> None:

@@ -31,17 +31,31 @@ def export(request: TaskRequest) -> TaskResult:
         raise UsageError("Say with --out in which folder the exported model is to be written.")
     options: ExportOptions = request.options
     formats = dict.fromkeys(options.format)
+    for name in formats:
+        planning.require_model_format(name)
     source = original(request.card, request.settings, next(iter(formats)), WeightStore(say=request.progress.note))
     plans = [_plan(source, request, name, options) for name in formats]
     for plan in plans:
-        plan.route.require_installed()
-    done = [convert(plan, request.progress, options.allow_loss) for plan in plans]
+        planning.require_possible(plan, options.allow_loss)
+    done = [_converted(plan, request, options) for plan in plans]
     return TaskResult(
         inputs=len(done),
         done=len(done),
         outputs=tuple(path for one in done for path in (one.target.path, one.receipt)),
-        summary={"model": request.card.id, "from": str(source.path), "exports": [_summary(one) for one in done]},
+        summary={
+            "model": source.card.id,
+            "from": str(source.path),
+            "unit": "file",
+            "told": [line for one in done for line in one.told],
+            "exports": [one.to_dict() for one in done],
+        },
     )
+
+
+def _converted(plan: planning.PortPlan, request: TaskRequest, options: ExportOptions) -> Ported:
+    done = convert(plan, request.progress, options.allow_loss)
+    request.emit(done.to_dict())
+    return done
 
 
 def original(card: ModelCard, settings: Any, target: str, store: WeightStore) -> Artifact:
@@ -74,18 +88,9 @@ def _plan(source: Artifact, request: TaskRequest, name: str, options: ExportOpti
     spec = catalogue().formats[name]
     suffix = spec.suffixes[0] if spec.suffixes else f".{name}"
     target = Path(request.out or "") / f"{request.card.id}{suffix}"
-    if target.resolve() == source.path.resolve():
-        raise UsageError(f"The export would overwrite {source.path}; choose another folder with --out.")
     proof = {name: getattr(options, name) for name in describe(ProofOptions)}
-    values = dict(part.split("=", 1) for part in options.convert if "=" in part)
+    if odd := next((part for part in options.convert if "=" not in part), ""):
+        raise UsageError(f"The option convert takes NAME=VALUE with commas between, such as opset=13, not {odd!r}.")
+    values = dict(part.split("=", 1) for part in options.convert)
     asked = PortOptions(**proof, size=str(request.settings.get("size", "")))
     return planning.plan_for(source, target, values, asked, name)
-
-
-def _summary(done: Ported) -> dict[str, Any]:
-    return {
-        "format": done.target.format,
-        "file": str(done.target.path),
-        "parity": [hop.parity.to_dict() for hop in done.hops],
-        "photos": [photo.to_dict() for photo in done.photos],
-    }
