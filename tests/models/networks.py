@@ -59,8 +59,8 @@ def settled(card: ModelCard, seed: int = 0) -> nn.Module:
     """The card's network with seeded random weights, and batch-norm that has seen noise as `probes` gives it, so that
     numbers neither vanish nor explode on the way through.
 
-    The branches of residual blocks end in a small gain, as in trained networks. With gains of 1 a rounding error becomes
-    a thousand times as large on its way through SCRFD-34G, whatever executes it.
+    The branches of residual blocks end in a small gain, as in trained networks. With gains of 1 a rounding error grows
+    a thousandfold on its way through SCRFD-34G, whatever executes it.
     """
     torch.manual_seed(seed)
     built: nn.Module = network(card)

@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 import zoo
@@ -77,6 +79,23 @@ def test_options_that_nobody_knows(source: Path, tmp_path: Path) -> None:
         make_plan(source, tmp_path / "own.xyz", {"card": "yunet_s"})
     with pytest.raises(UsageError, match="coco is a format of data sets"):
         make_plan(source, tmp_path / "own.onnx", {"card": "yunet_s"}, target_format="coco")
+
+
+def test_a_brought_file_says_itself_how_its_input_is_laid_out(source: Path, tmp_path: Path) -> None:
+    model = onnx.load(source)
+    (given,) = model.graph.input
+    turn = onnx.helper.make_node("Transpose", ["pixels"], [given.name], perm=[0, 3, 1, 2])
+    model.graph.node.insert(0, turn)
+    given.CopyFrom(onnx.helper.make_tensor_value_info("pixels", onnx.TensorProto.FLOAT, ["n", "h", "w", 3]))
+    turned = tmp_path / "turned.onnx"
+    onnx.save(model, turned)
+    assert identify(source, card="yunet_s").card.preprocess.layout == "nchw"
+    assert identify(turned, card="yunet_s").card.preprocess.layout == "nhwc"
+    own = ported(turned, tmp_path / "own.onnx")
+    photo = np.random.default_rng(0).integers(0, 256, (96, 64, 3), np.uint8)
+    first, second = (zoo.load(path, card="yunet_s", score_threshold=0.01)(photo) for path in (source, own))
+    assert len(first) == len(second) > 0
+    np.testing.assert_allclose(second.boxes, first.boxes, atol=1e-3)
 
 
 def test_cards_that_contradict(source: Path, fixtures: Path, tmp_path: Path) -> None:

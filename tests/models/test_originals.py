@@ -173,6 +173,22 @@ def test_tensorflows_checkpoints_give_what_was_recorded(convert: Convert, fixtur
     np.testing.assert_allclose(found, recorded["y"], **EXACT)
 
 
+@pytest.mark.xdist_group("tensorflow")
+def test_a_public_tflite_file_becomes_onnx(convert: Convert, fixtures: Path) -> None:
+    pytest.importorskip("tf2onnx", reason="it reads TFLite")
+    litert = pytest.importorskip("ai_edge_litert.interpreter", reason="it runs TFLite")
+    source = fixtures / "recognition" / "MobileFaceNet.tflite"  # takes two images at once, channels last
+    convert(source, "own.onnx", "card=mobilefacenet_foamliu", "photo=none")
+    interpreter = litert.Interpreter(model_path=str(source))
+    interpreter.allocate_tensors()
+    (given,), (said,) = interpreter.get_input_details(), interpreter.get_output_details()
+    images = np.random.default_rng(0).uniform(-1, 1, given["shape"]).astype(np.float32)
+    interpreter.set_tensor(given["index"], images)
+    interpreter.invoke()
+    (found,) = outputs(Path("own.onnx"), images).values()
+    np.testing.assert_allclose(found, interpreter.get_tensor(said["index"]), **EXACT)
+
+
 def test_mxnets_own_arcface_gives_what_was_recorded(convert: Convert, fixtures: Path, tmp_path: Path) -> None:
     for end in ("symbol.json", "0000.params"):
         shutil.copy(fixtures / "written_by_originals" / f"tiny_arcface-{end}", tmp_path)

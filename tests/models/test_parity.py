@@ -77,6 +77,16 @@ def test_an_original_that_takes_one_image_is_given_them_one_by_one(tmp_path: Pat
     assert "noise 0 64x32 x2" in [one.probe for one in found.differences]
 
 
+@pytest.mark.parametrize(("first", "second", "together"), [(2, 2, 2), (2, "batch", 2), (2, 3, 6), ("batch", 3, 3)])
+def test_files_of_several_images_at_once_are_given_as_many(
+    tmp_path: Path, card: ModelCard, first: int | str, second: int | str, together: int
+) -> None:
+    one, other = (opened(tiny_onnx(tmp_path / f"{index}.onnx", batch=n)) for index, n in enumerate((first, second)))
+    found = parity.between(one, other, (card, card), (64, 32), 1, 1e-6)
+    assert found.holds
+    assert {one.probe for one in found.differences} == {f"noise 0 {size} x{together}" for size in ("64x32", "96x64")}
+
+
 def test_an_original_of_one_size_decides_the_size(card: ModelCard, fixtures: Path) -> None:
     fixed, free = (opened(fixtures / "yunet" / f"yunet_s_{name}.onnx") for name in ("320_320", "dynamic"))
     assert parity.only_size(fixed, card) == (320, 320)

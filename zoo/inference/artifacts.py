@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets.recognise import SURE, ranked
-from zoo.errors import ModelError, PluginError, UsageError
+from zoo.errors import ModelError, PluginError, UsageError, ZooError
 from zoo.files import sha256
 from zoo.plugins import catalogue, resolve
 from zoo.registry import parse_card
+from zoo.runtimes import open_session
 from zoo.specs import FormatSpec, ModelCard
 
 
@@ -129,8 +130,19 @@ def _by_tensors(path: Path, spec: FormatSpec, card: str) -> Artifact:
         if card and _needs_network(spec) and catalogue().methods[catalogue().cards[card].method].recognise:
             raise ModelError(f"{path} holds weights of another network than {card}'s.")
     if card:
-        return Artifact(path, spec.name, catalogue().cards[card], "said by you")
+        return Artifact(path, spec.name, _as_laid_out(path, spec, catalogue().cards[card]), "said by you")
     raise UsageError(f"Nothing tells what model {path} is: say with card=MODEL whose {spec.name} file it is.")
+
+
+def _as_laid_out(path: Path, spec: FormatSpec, card: ModelCard) -> ModelCard:
+    """`card` with the order of dimensions that the file's own input has, which converters change, where its three
+    channels tell that order."""
+    try:
+        shape = open_session(path, spec.name, threads=1, device="cpu", card=card).inputs[0].shape
+    except ZooError:  # it is told where the file is used
+        return card
+    found = {(True, False): "nchw", (False, True): "nhwc"}.get((shape[1:2] == (3,), shape[3:] == (3,)))
+    return replace(card, preprocess=replace(card.preprocess, layout=found)) if found else card
 
 
 def _needs_network(spec: FormatSpec) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -112,11 +113,13 @@ def between(
     tolerance: float,
 ) -> Parity:
     """Compare two models on seeded images: of the (width, height) `size`, or the one that either takes, and where both
-    leave that open of another size, too; two at once where the product takes that. Raises as `measure`."""
+    leave that open of another size, too; as many at once as both can be given, two as well where the product takes any
+    number. Raises as `measure`."""
     fixed = only_size(original, cards[0]) or only_size(product, cards[1])
     step = max(cards[1].preprocess.multiple, 32)
     sizes = [fixed] if fixed else [size, (size[0] + step, size[1] + step)]
-    batches = (1, 2) if product.inputs[0].shape[0] is None else (1,)
+    least = math.lcm(*(session.inputs[0].shape[0] or 1 for session in (original, product)))
+    batches = (least, 2) if least == 1 and product.inputs[0].shape[0] is None else (least,)
     return measure(original, product, cards, probes(cards[1], sizes, batches, samples), tolerance)
 
 
@@ -155,13 +158,13 @@ def runnable(artifact: Artifact) -> Session | None:
 
 
 def _run(session: Session, card: ModelCard, images: Floats) -> list[NDArray[Any]]:
-    """The outputs for `images` (N, 3, H, W), run one by one where the file takes one at a time."""
+    """The outputs for `images` (N, 3, H, W), run one after the other where the file takes fewer at a time."""
     if card.preprocess.layout == "nhwc":
         images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-    name, together = session.inputs[0].name, session.inputs[0].shape[0] in (None, len(images))
-    if together:
+    name, step = session.inputs[0].name, session.inputs[0].shape[0] or len(images)
+    if step == len(images):
         return session.run({name: images})
-    each = [session.run({name: images[index : index + 1]}) for index in range(len(images))]
+    each = [session.run({name: images[index : index + step]}) for index in range(0, len(images), step)]
     return [np.concatenate(arrays) for arrays in zip(*each, strict=True)]
 
 
