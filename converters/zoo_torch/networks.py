@@ -21,20 +21,20 @@ def load(path: Path, card: ModelCard) -> Any:
     return built.eval()
 
 
-def tried(edge: Edge) -> tuple[Any, tuple[str, ...]]:
-    """The network that `edge` exports, and the names of its outputs, found by running it once at the edge's size.
-    Raises `ModelError` for weights that do not fit it and for a size that it does not take."""
+def tried(edge: Edge) -> tuple[Any, dict[str, tuple[int, ...]]]:
+    """The network that `edge` exports, and its outputs' shapes by name, in order, found by running it once on one image
+    of the edge's size. Raises `ModelError` for weights that do not fit it and for a size that it does not take."""
     import torch
 
     built = load(edge.source, edge.card)
     width, height = edge.size
     try:
         with torch.inference_mode():
-            count = len(built(torch.zeros(1, 3, height, width)))
+            shapes = [tuple(output.shape) for output in built(torch.zeros(1, 3, height, width))]
     except RuntimeError as error:
         reason = " ".join(str(error).split()).rstrip(".")[:200]
         raise ModelError(f"{edge.card.id} cannot process an input of {width}x{height}: {reason}.") from None
-    return built, tuple(names(edge.card, built, count))
+    return built, dict(zip(names(edge.card, built, len(shapes)), shapes, strict=True))
 
 
 def names(card: ModelCard, built: Any, count: int) -> Sequence[str]:

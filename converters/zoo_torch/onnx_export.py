@@ -8,7 +8,7 @@ tests hold them, so that the other can take its place in this one module.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,8 @@ from zoo.specs import ModelCard
 from zoo_torch.networks import tried
 
 _AXES = {"batch": 0, "height": 2, "width": 3}
+_MAPS = 4
+"""The dimensions of outputs that are maps of the image."""
 
 
 def to_onnx(edge: Edge) -> ModelCard:
@@ -30,11 +32,12 @@ def to_onnx(edge: Edge) -> ModelCard:
     The input has the card's name, the outputs have the card's names in order; of the input (N, 3, H, W), what
     `edge.dynamic` names stays open.
     """
-    network, outputs = tried(edge)
+    network, shapes = tried(edge)
+    outputs = tuple(shapes)
     width, height = edge.size
     _trace(network, torch.zeros(1, 3, height, width), edge, outputs)
     model = onnx.load(edge.target)
-    _tidy(model, edge.dynamic)
+    _tidy(model, edge.dynamic, shapes)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -65,11 +68,15 @@ def _trace(network: Any, images: torch.Tensor, edge: Edge, outputs: Sequence[str
         ) from None
 
 
-def _tidy(model: Any, dynamic: frozenset[str]) -> None:
-    """Say who wrote it and no more, and call the outputs' open sizes what they are."""
+def _tidy(model: Any, dynamic: frozenset[str], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Say who wrote it and no more, and call the outputs' open sizes what they are: the last is never one but of maps,
+    whatever the exporter could tell, since it counts what there is of each anchor or face."""
     model.doc_string = ""
     for output in model.graph.output:
-        for axis, size in enumerate(output.type.tensor_type.shape.dim):
+        sizes = output.type.tensor_type.shape.dim
+        if len(sizes) < _MAPS:
+            sizes[-1].dim_value = shapes[output.name][-1]
+        for axis, size in enumerate(sizes):
             if size.dim_param and size.dim_param not in _AXES:
                 size.Clear()
                 if axis == 0 and "batch" in dynamic:

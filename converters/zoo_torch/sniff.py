@@ -10,6 +10,7 @@ from zoo_torch import safetensors as safe
 from zoo_torch.wrapping import LIGHTNING
 
 _SURE, _NAMED, _OTHER = 0.9, 0.95, 0.2
+_SUFFIXES = (".pth", ".pt")
 _HEAD = 1 << 20
 """Bytes of the pickle in which Lightning's mark is looked for: it is one of the first entries."""
 
@@ -21,7 +22,7 @@ def torch(path: Path) -> tuple[float, str]:
         return (
             (_OTHER, "is a Lightning checkpoint, which torch.save wrote") if kind else (0.0, "is no file of torch.save")
         )
-    return (_NAMED if path.suffix.lower() in (".pth", ".pt") else _SURE), f"is {kind}"
+    return (_NAMED if path.suffix.lower() in _SUFFIXES else _SURE), f"is {kind}"
 
 
 def lightning(path: Path) -> tuple[float, str]:
@@ -45,6 +46,7 @@ def safetensors(path: Path) -> tuple[float, str]:
 
 def _pickled(path: Path) -> tuple[str, bool]:
     """What kind of file of `torch.save` it is, empty for none, and whether Lightning's mark is in it."""
+    head = b""
     try:
         with container.opened(path) as file:
             head = file.read(_HEAD)
@@ -53,8 +55,9 @@ def _pickled(path: Path) -> tuple[str, bool]:
                 pickle = members[root + "data.pkl"]
                 file.seek(pickle.start)
                 return "a zip archive of torch.save", LIGHTNING.encode() in file.read(min(pickle.size, _HEAD))
-    except ModelError:
-        return "", False
+    except ModelError:  # reading one that was cut off says what is wrong with it
+        damaged = head[:4] == container.ZIP and path.suffix.lower() in _SUFFIXES
+        return ("a damaged zip archive, and named like a file of torch.save" if damaged else ""), False
     if container.is_tar(head):
         return "a tar archive of a torch before 0.2", False
     return ("a stream of torch before 1.6", LIGHTNING.encode() in head) if container.is_stream(head) else ("", False)

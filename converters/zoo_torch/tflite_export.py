@@ -24,7 +24,8 @@ def to_tflite(edge: Edge) -> ModelCard:
     under the card's names. A TFLite file cannot keep the size of the input open: what `edge.dynamic` asks for is told
     to be fixed.
     """
-    network, outputs = tried(edge)
+    network, shapes = tried(edge)
+    outputs = tuple(shapes)
     width, height = edge.size
     if edge.dynamic:
         edge.note(f"TFLite fixes the size: one image of {width}x{height}")

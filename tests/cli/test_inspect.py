@@ -107,7 +107,7 @@ def test_a_contact_sheet_is_written(zoo: Zoo, fixtures: Path, tmp_path: Path) ->
         (["{identities}", "{identities}"], "One data set is inspected at a time"),
         (["{identities}", "--samples", "0"], "--samples"),
         (["{identities}", "--sheet", "sheet.pdf"], "sheet.pdf must end in one of"),
-        (["{onnx}"], "onnx is a format of models, not of data sets"),
+        (["{onnx}", "colour=red"], "Of a model only card=MODEL can be said, not 'colour'"),
         (["{empty}"], "in no format that is recognised for certain"),
     ],
 )

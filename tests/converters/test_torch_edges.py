@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from zoo_torch import checkpoint, safetensors
 from zoo_torch.options import OnnxOptions, TfliteOptions
 
+from tests.conversion.test_disk_full import disk
 from zoo.errors import ModelError, RuntimeMissingError, UsageError
 from zoo.inference.artifacts import identify
 from zoo.models import edges
@@ -140,6 +142,18 @@ def test_a_lightning_file_becomes_weights_and_keeps_its_hyper_parameters(fixture
     assert all(torch.equal(before[name], tensor) for name, tensor in loaded["state_dict"].items())
 
 
+def test_a_full_disk_is_an_error_of_the_system(weights: Path, tmp_path: Path) -> None:
+    """Not one of the framework's own, nor the end of the process."""
+    edges = ["edges:to_torch", "edges:to_safetensors"]
+    edges += ["tflite_export:to_tflite"] if importlib.util.find_spec("litert_torch") else []
+    with disk(tmp_path / "disk", 4) as small:
+        (small / "filler").write_bytes(bytes(4096))
+        for edge in edges:
+            options = TfliteOptions() if "tflite" in edge else None
+            with pytest.raises(OSError, match="No space left on device"):
+                go(f"zoo_torch.{edge}", weights, small / "a", options)
+
+
 def test_the_same_source_gives_the_same_bytes(weights: Path, tmp_path: Path) -> None:
     for run, name in (("edges:to_torch", "pth"), ("edges:to_safetensors", "safetensors")):
         for folder in ("one", "two"):
@@ -185,7 +199,7 @@ def test_names_and_what_stays_open(weights: Path, tmp_path: Path) -> None:
     assert [value.name for value in model.graph.input] == ["pictures"]
     assert [value.name for value in model.graph.output] == ["score_8", "map", "a_mean"]
     assert sizes(model.graph.input) == [["batch", 3, "height", "width"]]
-    assert [shape[0] for shape in sizes(model.graph.output)] == ["batch"] * 3
+    assert sizes(model.graph.output) == [["batch", 0, 2], ["batch", 8, 0, 0], ["batch", 8]]
     fixed = onnx_of(weights, tmp_path / "b.onnx")
     assert sizes(fixed.graph.input) == [[1, 3, 32, 48]]
     assert sizes(fixed.graph.output) == [[1, 384, 2], [1, 8, 32, 48], [1, 8]]
@@ -355,6 +369,7 @@ def test_exports_of_public_weights_equal_the_originals_own(
     ours, theirs = onnx.load(path).graph, onnx.load(shipped).graph
     assert [value.name for value in ours.input] == [value.name for value in theirs.input]
     assert [value.name for value in ours.output] == [value.name for value in theirs.output]
+    assert [shape[-1] for shape in sizes(ours.output)] == [shape[-1] for shape in sizes(theirs.output)]
     sessions = [open_session(file, "onnx", threads=1) for file in (path, shipped)]
     given = np.random.default_rng(1).uniform(0, 255, (2, 3, 96, 64)).astype(np.float32)
     feeds = {card.input: (given - card.preprocess.mean[0]) * np.float32(card.preprocess.scale)}

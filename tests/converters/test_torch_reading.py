@@ -13,6 +13,7 @@ from zoo_torch import checkpoint, container, safetensors, sniff
 from zoo_torch.pickled import ITEM_SIZES
 
 from zoo.errors import ModelError
+from zoo.inference.artifacts import identify
 
 torch = pytest.importorskip("torch", reason="what these files are is for torch to say")
 
@@ -73,6 +74,18 @@ def test_other_files_are_not_recognised(fixtures: Path) -> None:
         assert [look(fixtures / name)[0] for look in (sniff.torch, sniff.lightning, sniff.safetensors)] == [0, 0, 0]
         with pytest.raises(ModelError, match=r"damaged or not a file of torch\.save"):
             checkpoint.tensors(fixtures / name)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_what_was_cut_off_is_recognised_by_its_name_and_told(fixtures: Path, tmp_path: Path, share: float) -> None:
+    whole = (fixtures / "yunet" / "yunet_s.pth").read_bytes()
+    for name in ("cut.pth", "cut.dat"):
+        path = tmp_path / name
+        path.write_bytes(whole[: int(len(whole) * share)])
+        assert (sniff.torch(path)[0] > 0.8) == (name == "cut.pth")
+        assert sniff.lightning(path)[0] == 0
+        with pytest.raises(ModelError, match=r"cut\.\w+ is cut off or damaged"):
+            identify(path, "torch")
 
 
 DTYPES = tuple(ITEM_SIZES)[:17]

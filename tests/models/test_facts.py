@@ -68,3 +68,19 @@ def test_a_damaged_file_is_refused_and_told(fixtures: Path, tmp_path: Path) -> N
     cut.write_bytes((fixtures / "yunet" / "yunet_s_320_320.onnx").read_bytes()[:100_000])
     with pytest.raises(ModelError, match=r"cut\.onnx"):
         facts(cut)
+
+
+def test_a_file_that_holds_its_network_is_counted_when_asked(fixtures: Path) -> None:
+    pytest.importorskip("torch", reason="it builds the network that is counted")
+    path = fixtures / "yunet" / "yunet_s_dynamic.onnx"
+    assert "parameters" not in facts(path)
+    assert facts(path, count=True)["parameters"] == 54_608
+
+
+def test_a_damaged_file_is_said_to_be_of_no_use(fixtures: Path, tmp_path: Path) -> None:
+    damaged, whole = tmp_path / "cut.onnx", (fixtures / "yunet" / "yunet_s_320_320.onnx").read_bytes()
+    assert "unusable" not in facts(fixtures / "yunet" / "yunet_s_320_320.onnx")
+    damaged.write_bytes(whole.replace(b"\x22\x04Conv", b"\x22\x04Corn", 1))
+    found = facts(damaged, card="yunet_s")
+    assert found["unusable"] is True
+    assert "damaged or not an ONNX model" in found["problems"][0]

@@ -28,19 +28,21 @@ _KEYS = 5
 @click.option("--verify", is_flag=True, help="Walk every sample instead of the first ones.")
 @click.option("--decode", is_flag=True, help="Decode the pixels too, to find damage inside them.")
 @click.option("--samples", type=click.IntRange(1), metavar="N", help="Look at the first N samples. (default: 1000)")
+@click.option("--count", is_flag=True, help="Count what a model file computes that holds its network, too.")
 @click.option("--sheet", metavar="FILE", help="Write a contact sheet: images with their annotation drawn over them.")
 @json_option
 def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None, **choices: Any) -> int:
     """Say what the data set or model PATH is and what is in it. Of a data set: format and why, kind, counts, sizes,
     identities, faces, missing keypoints, duplicates, broken samples; the first 1000 samples are looked at, and with
     --verify all; words like key=value are options of the format for reading: zoo info FORMAT. Of a model: what
-    network it is and how that is known, inputs and outputs, parameters, what it computes, what it can become;
-    card=MODEL says what it is where nothing tells."""
+    network it is and how that is known, inputs and outputs, what it can become, and of weights the parameters and what
+    the network computes, which takes their framework, and of other files with --count; card=MODEL says what it is
+    where nothing tells. Ends with 1 when the file cannot be used."""
     from zoo.inference.artifacts import is_a_model
 
     installed()
     if is_a_model(Path(path), choices["format"]):
-        return _model(path, words, choices["format"], as_json)
+        return _model(path, words, choices["format"], choices["count"], as_json)
     _require_image_name(sheet)
     dataset = _open(path, words, choices["format"])
     with contextlib.closing(Bar()) as bar:
@@ -55,19 +57,19 @@ def inspect(path: str, words: tuple[str, ...], as_json: bool, sheet: str | None,
     return _exit_code(document)
 
 
-def _model(path: str, words: tuple[str, ...], format: str, as_json: bool) -> int:
+def _model(path: str, words: tuple[str, ...], format: str, count: bool, as_json: bool) -> int:
     from zoo.models.facts import facts, tell
 
     surplus, values = divide(words)
     odd = [*surplus, *(name for name in values if name != "card")]
     if odd:
         raise UsageError(f"Of a model only card=MODEL can be said, not {odd[0]!r}.")
-    document = facts(Path(path), format, values.get("card", ""))
+    document = facts(Path(path), format, values.get("card", ""), count)
     if as_json:
         print_json(document)
     else:
         click.echo("\n".join(tell(document)))
-    return DONE
+    return FAILED if document.get("unusable") else DONE
 
 
 def _open(path: str, words: tuple[str, ...], name: str) -> Any:

@@ -23,8 +23,10 @@ NOBODYS = ModelCard("", "", "")
 """Stands for the card of a file that nothing tells the model of."""
 
 
-def facts(path: Path, format: str = "", card: str = "") -> dict[str, Any]:
-    """What is known of the model at `path` as plain data. What cannot be told is left out, and `problems` says why.
+def facts(path: Path, format: str = "", card: str = "", count: bool = False) -> dict[str, Any]:
+    """What is known of the model at `path` as plain data. What cannot be told is left out, and `problems` says why;
+    `unusable` says that the file itself is the reason. With `count`, what the network computes is counted also where
+    the file holds it and can be told without the framework that builds it to be counted.
 
     Raises `ModelError` for a file that is in no model format, and as `identify` for a card that does not fit.
     """
@@ -39,15 +41,25 @@ def facts(path: Path, format: str = "", card: str = "") -> dict[str, Any]:
         problems.append(str(error))
         artifact = Artifact(path, sniffed[0].format if sniffed else "", NOBODYS)
     parts: tuple[Part, ...] = (_identity, _contract, _ends, _weights, _counts)
+    if not count and artifact.format and not _weights_alone(artifact):
+        parts = parts[:-1]
     for part in parts if artifact.card.id else (_ends, _weights) if artifact.format else ():
         try:
             document |= part(artifact)
         except (ModelError, PluginError, RuntimeMissingError, UsageError) as error:
             problems.append(str(error))
+            if isinstance(error, ModelError) and part is not _counts:
+                document["unusable"] = True
     document |= {"format": artifact.format, "files": _files(artifact) if artifact.format else []}
     if artifact.format:
         document["can become"] = reachable(artifact.format, artifact.card.method)
     return {**document, "problems": problems} if problems else document
+
+
+def _weights_alone(artifact: Artifact) -> bool:
+    """Whether the file holds weights without their network."""
+    runtimes = [one for one in catalogue().runtimes.values() if artifact.format in one.formats]
+    return bool(catalogue().formats[artifact.format].tensors) and all(runtime.card for runtime in runtimes)
 
 
 def _files(artifact: Artifact) -> list[dict[str, Any]]:
@@ -75,9 +87,7 @@ def _contract(artifact: Artifact) -> dict[str, Any]:
 
 def _ends(artifact: Artifact) -> dict[str, Any]:
     """The inputs and outputs as the runtime sees them, of a file whose card is known or that holds its network."""
-    runtimes = [one for one in catalogue().runtimes.values() if artifact.format in one.formats]
-    weights_alone = catalogue().formats[artifact.format].tensors and all(runtime.card for runtime in runtimes)
-    if weights_alone and not artifact.card.id:
+    if _weights_alone(artifact) and not artifact.card.id:
         return {}
     session = open_artifact(artifact)
     return {
