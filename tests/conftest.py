@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.converters.driving import Tried
+from zoo.models.quiet import before_tensorflow
 
+before_tensorflow()  # the tests import both frameworks, and in any order
 ROOT = Path(__file__).resolve().parent.parent
 
 

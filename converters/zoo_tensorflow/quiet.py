@@ -19,6 +19,7 @@ def tensorflow() -> Any:
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with hushed():
+            quiet.before_tensorflow()
             import tensorflow  # noqa: F401 - imported for what stands in sys.modules
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return sys.modules["tensorflow"]

@@ -7,7 +7,7 @@ import os
 from zoo.errors import ModelError
 from zoo.models import onnxnames
 from zoo.models.edges import Edge
-from zoo.models.quiet import hushed
+from zoo.models.quiet import before_tensorflow, hushed
 from zoo.specs import ModelCard
 from zoo_tflite import corrections
 from zoo_tflite.model import describe
@@ -26,6 +26,7 @@ def to_onnx(edge: Edge) -> ModelCard:
     options = edge.options or OnnxOptions()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with hushed("tensorflow", "tf2onnx", "absl"):
+        before_tensorflow()
         import onnx
         import tf2onnx
 

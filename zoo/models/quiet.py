@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import sys
@@ -28,6 +29,16 @@ def hushed(*loggers: str) -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+def before_tensorflow() -> None:
+    """Call this before TensorFlow is imported, where PyTorch may be imported later in the same process.
+
+    TensorFlow and PyTorch's triton each carry an LLVM. Triton's loaded second ends the process by a segmentation fault
+    (torch 2.14.1 after tensorflow 2.21.0); loaded first, both work. It takes a tenth of a second.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton._C.libtriton")
 
 
 @contextlib.contextmanager
