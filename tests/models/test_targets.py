@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,6 +104,19 @@ def test_a_place_that_is_none(source: Path) -> None:
 def test_a_photograph_is_read_before_anything_is_converted(source: Path) -> None:
     with pytest.raises(ZooError, match=r"nowhere\.jpg"):
         convert(make_plan(source, Path("own.onnx"), {"card": "yunet_s", "photo": "nowhere.jpg"}))
+    assert [path.name for path in Path().iterdir()] == ["tuned.onnx"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_one_that_is_told_to_end_leaves_nothing(source: Path, number: signal.Signals, code: int) -> None:
+    words = ["card=yunet_s", "photo=none", "samples=100", "size=1280x1280"]
+    process = subprocess.Popen([sys.executable, "-m", "zoo", "convert", source, "own.onnx", *words])
+    until = time.monotonic() + 60
+    while not list(Path().glob(".own.onnx.*.part/own.onnx")) and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(60) == code
     assert [path.name for path in Path().iterdir()] == ["tuned.onnx"]
 
 

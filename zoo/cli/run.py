@@ -264,7 +264,7 @@ def _sum(asked: TaskRequest, result: TaskResult) -> str:
         parts.append(f"{summary['faces']} {'face' if summary['faces'] == 1 else 'faces'}")
     if "seconds" in summary:
         parts.append(f"{summary['seconds']:.2f} s")
-    return f"{asked.card.id}: {', '.join(parts)}" + (f" ({where})" if where else "")
+    return f"{summary.get('model', asked.card.id)}: {', '.join(parts)}" + (f" ({where})" if where else "")
 
 
 def _say_skipped(result: TaskResult) -> None:

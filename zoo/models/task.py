@@ -64,10 +64,14 @@ def original(card: ModelCard, settings: Any, target: str, store: WeightStore) ->
     Raises `WeightsError` when there is none, and as `identify`.
     """
     brought = settings.get("weights") or (settings["model"] if Path(settings["model"]).exists() else "")
-    if brought and settings["model"] not in catalogue().cards:
-        return identify(Path(brought), card=settings.get("card", ""))
     if brought:
-        return identify(Path(brought), card=card.id)
+        said = card.id if settings["model"] in catalogue().cards else settings.get("card", "")
+        found = identify(Path(brought), card=said)
+        if found.card.method != card.method:
+            raise UsageError(
+                f"{brought} is a model of {found.card.method}: zoo run {found.card.method} export exports it."
+            )
+        return found
     files = [file for file in card.weights if _leads(file, card, target)]
     if not files:
         raise WeightsError(
@@ -87,7 +91,7 @@ def _leads(file: WeightFile, card: ModelCard, target: str) -> bool:
 def _plan(source: Artifact, request: TaskRequest, name: str, options: ExportOptions) -> planning.PortPlan:
     spec = catalogue().formats[name]
     suffix = spec.suffixes[0] if spec.suffixes else f".{name}"
-    target = Path(request.out or "") / f"{request.card.id}{suffix}"
+    target = Path(request.out or "") / f"{source.card.id}{suffix}"
     proof = {name: getattr(options, name) for name in describe(ProofOptions)}
     if odd := next((part for part in options.convert if "=" not in part), ""):
         raise UsageError(f"The option convert takes NAME=VALUE with commas between, such as opset=13, not {odd!r}.")
