@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ModelError, RuntimeMissingError, UsageError
 from zoo.runtimes import TensorInfo
+from zoo.runtimes.sessions import failed, require_cpu
 from zoo_mxnet import reference
 from zoo_mxnet.network import load
 
@@ -25,7 +25,7 @@ class MxnetSession:
     device = "cpu"
 
     def __init__(self, path: Path, *, threads: int = 1, device: str = "auto") -> None:
-        _require_cpu(device)
+        require_cpu(self.runtime, device)
         self._path, self._network = path, load(path)
         reference.require_known(self._network)
         data = self._network.graph.nodes[self._network.data].name
@@ -38,13 +38,4 @@ class MxnetSession:
         try:
             return list(reference.run(self._network, images))
         except (ValueError, IndexError) as error:
-            shape = "x".join(map(str, images.shape))
-            raise ModelError(f"{self._path} cannot process an input of {shape}: {error}.") from error
-
-
-def _require_cpu(device: str) -> None:
-    if device in ("auto", "cpu"):
-        return
-    if device.partition(":")[0] == "cuda":
-        raise RuntimeMissingError("The runtime mxnet runs on the cpu only: convert the model to ONNX for cuda.")
-    raise UsageError(f"The runtime mxnet has no device {device!r}; it has: auto, cpu.")
+            raise failed(self._path, feeds, error) from error

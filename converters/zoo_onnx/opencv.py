@@ -13,8 +13,9 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from zoo.errors import ModelError, RuntimeMissingError, UsageError
+from zoo.errors import ModelError
 from zoo.runtimes import TensorInfo
+from zoo.runtimes.sessions import failed, one_line, require_cpu, require_fit
 from zoo_onnx.external import whole
 
 
@@ -29,7 +30,7 @@ class OpenCVSession:
     device = "cpu"
 
     def __init__(self, path: Path, *, threads: int = 1, device: str = "auto") -> None:
-        _require_cpu(device)
+        require_cpu(self.runtime, device, "use the runtime onnxruntime for cuda")
         self._path, self._data = path, whole(path)
         self.inputs, self.outputs = _declared(self._data, path)
         self._names = [info.name for info in self.outputs]
@@ -39,25 +40,14 @@ class OpenCVSession:
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `zoo.runtimes.Session.run`."""
         net = self._net()
-        self._require_fit(feeds)
+        require_fit(self._path, self.inputs, feeds)  # OpenCV computes something of any shape
         try:
             for name, array in feeds.items():
                 net.setInput(array, name)
             # The arrays are the net's own memory, which its next run overwrites.
             return [np.array(output) for output in net.forward(self._names)]
         except cv2.error as error:
-            shapes = ", ".join("x".join(map(str, array.shape)) for array in feeds.values())
-            raise ModelError(f"{self._path} cannot process an input of {shapes}: {_reason(error)}.") from error
-
-    def _require_fit(self, feeds: Mapping[str, NDArray[Any]]) -> None:
-        """OpenCV computes something from an input of the wrong shape as well, so the shape is checked here."""
-        for info in self.inputs:
-            got = feeds[info.name].shape
-            if len(got) != len(info.shape) or any(map(_differs, info.shape, got)):
-                wanted = "x".join("?" if size is None else str(size) for size in info.shape)
-                raise ModelError(
-                    f"{self._path} cannot process an input of {'x'.join(map(str, got))}: it takes {wanted}."
-                )
+            raise failed(self._path, feeds, _reason(error)) from error
 
     def _net(self) -> Any:
         if not hasattr(self._local, "net"):
@@ -66,18 +56,6 @@ class OpenCVSession:
             except cv2.error as error:
                 raise ModelError(f"OpenCV cannot load {self._path}: {_reason(error)}.") from error
         return self._local.net
-
-
-def _differs(wanted: int | None, got: int) -> bool:
-    return wanted is not None and wanted != got
-
-
-def _require_cpu(device: str) -> None:
-    if device in ("auto", "cpu"):
-        return
-    if device.partition(":")[0] == "cuda":
-        raise RuntimeMissingError("The runtime opencv runs on the cpu only; use the runtime onnxruntime for cuda.")
-    raise UsageError(f"The runtime opencv has no device {device!r}; it has: auto, cpu.")
 
 
 def _declared(data: bytes, path: Path) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
@@ -100,4 +78,4 @@ def _info(value: Any) -> TensorInfo:
 
 def _reason(error: cv2.error) -> str:
     """OpenCV's message in one line, without the place in its source code."""
-    return " ".join(str(error).split(") ", 2)[-1].split())[:300].rstrip(". ")
+    return one_line(str(error).split(") ", 2)[-1])

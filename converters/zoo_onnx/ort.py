@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ModelError, RuntimeMissingError, UsageError, suggestion
 from zoo.runtimes import TensorInfo
+from zoo.runtimes.sessions import failed
 
 _FATAL = 4
 _SUFFIX = "ExecutionProvider"
@@ -43,8 +44,7 @@ class OrtSession:
         try:
             outputs: list[NDArray[Any]] = self._session.run(None, dict(feeds))
         except Exception as error:
-            shapes = ", ".join("x".join(map(str, array.shape)) for array in feeds.values())
-            raise ModelError(f"{self._path} cannot process an input of {shapes}: {_reason(error)}.") from error
+            raise failed(self._path, feeds, _reason(error)) from error
         return outputs
 
 

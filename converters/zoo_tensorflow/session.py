@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ModelError, RuntimeMissingError, UsageError
 from zoo.models.edges import network
+from zoo.runtimes.sessions import failed
 from zoo.specs import ModelCard
 from zoo_tensorflow import edges, graphs, sniff
 from zoo_tensorflow.quiet import tensorflow
@@ -40,9 +41,7 @@ class TensorFlowSession:
         try:
             outputs: list[NDArray[Any]] = self._call(*(feeds[info.name] for info in self.inputs))
         except (ValueError, tf.errors.OpError) as error:
-            shapes = ", ".join("x".join(map(str, array.shape)) for array in feeds.values())
-            reason = " ".join(str(error).split())[:300].rstrip(".")
-            raise ModelError(f"{self._path} cannot process an input of {shapes}: {reason}.") from error
+            raise failed(self._path, feeds, error) from error
         return outputs
 
 

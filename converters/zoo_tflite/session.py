@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ModelError, RuntimeMissingError, UsageError
+from zoo.errors import ModelError
 from zoo.models.quiet import hushed
 from zoo.runtimes import TensorInfo
+from zoo.runtimes.sessions import failed, one_line, require_cpu, require_fit
 from zoo_tflite.model import FLOAT32, Tensor, describe
 
 
@@ -27,7 +28,7 @@ class TFLiteSession:
     device = "cpu"
 
     def __init__(self, path: Path, *, threads: int = 1, device: str = "auto") -> None:
-        _require_cpu(device)
+        require_cpu(self.runtime, device)
         self._path, self._threads = path, threads
         described = describe(path)
         _require_floats((*described.inputs, *described.outputs), path)
@@ -43,7 +44,7 @@ class TFLiteSession:
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `zoo.runtimes.Session.run`."""
-        self._require_fit(feeds)
+        require_fit(self._path, self.inputs, feeds)
         interpreter = self._interpreter()
         inputs = [info["index"] for info in interpreter.get_input_details()]
         try:
@@ -52,7 +53,7 @@ class TFLiteSession:
                 interpreter.set_tensor(index, np.ascontiguousarray(feeds[info.name], np.float32))
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self._path} cannot process an input of {_shapes(feeds)}: {_reason(error)}.") from error
+            raise failed(self._path, feeds, error) from error
         return [interpreter.get_tensor(info["index"]) for info in interpreter.get_output_details()]
 
     def _resize(self, interpreter: Any, feeds: Mapping[str, NDArray[Any]]) -> None:
@@ -66,15 +67,6 @@ class TFLiteSession:
         if changed:
             interpreter.allocate_tensors()
 
-    def _require_fit(self, feeds: Mapping[str, NDArray[Any]]) -> None:
-        for info in self.inputs:
-            got = feeds[info.name].shape
-            if len(got) != len(info.shape) or any(map(_differs, info.shape, got)):
-                wanted = "x".join("?" if size is None else str(size) for size in info.shape)
-                raise ModelError(
-                    f"{self._path} cannot process an input of {'x'.join(map(str, got))}: it takes {wanted}."
-                )
-
     def _interpreter(self) -> Any:
         if not hasattr(self._local, "interpreter"):
             from ai_edge_litert.interpreter import Interpreter
@@ -83,17 +75,9 @@ class TFLiteSession:
                 interpreter = Interpreter(model_path=str(self._path), num_threads=self._threads)
                 interpreter.allocate_tensors()
             except (RuntimeError, ValueError) as error:
-                raise ModelError(f"LiteRT cannot load {self._path}: {_reason(error)}.") from error
+                raise ModelError(f"LiteRT cannot load {self._path}: {one_line(error)}.") from error
             self._local.interpreter = interpreter
         return self._local.interpreter
-
-
-def _require_cpu(device: str) -> None:
-    if device in ("auto", "cpu"):
-        return
-    if device.partition(":")[0] == "cuda":
-        raise RuntimeMissingError("The runtime tflite runs on the cpu only; convert the model to ONNX for cuda.")
-    raise UsageError(f"The runtime tflite has no device {device!r}; it has: auto, cpu.")
 
 
 def _require_floats(tensors: tuple[Tensor, ...], path: Path) -> None:
@@ -107,15 +91,3 @@ def _require_floats(tensors: tuple[Tensor, ...], path: Path) -> None:
 
 def _info(tensor: Tensor) -> TensorInfo:
     return TensorInfo(tensor.name, tensor.shape)
-
-
-def _differs(wanted: int | None, got: int) -> bool:
-    return wanted is not None and wanted != got
-
-
-def _shapes(feeds: Mapping[str, NDArray[Any]]) -> str:
-    return ", ".join("x".join(map(str, array.shape)) for array in feeds.values())
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:300].rstrip(". ")

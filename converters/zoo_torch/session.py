@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.errors import ModelError, RuntimeMissingError, UsageError, suggestion
+from zoo.errors import RuntimeMissingError, UsageError, suggestion
 from zoo.inference.preprocess import parse_sizes
 from zoo.runtimes import TensorInfo
+from zoo.runtimes.sessions import failed
 from zoo.specs import ModelCard
 from zoo_torch.networks import load, names
 
@@ -54,9 +56,7 @@ class TorchSession:
                 outputs = self._network(given.to(self._device, memory_format=torch.channels_last))
                 return [output.contiguous().cpu().numpy() for output in outputs]
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            shape = "x".join(map(str, images.shape))
-            reason = " ".join(str(error).split()).rstrip(".")[:200]
-            raise ModelError(f"{self._path} cannot process an input of {shape}: {reason}.") from error
+            raise failed(self._path, feeds, error) from error
 
     def _declared(self, images: NDArray[Any], card: ModelCard, fixed: bool) -> tuple[TensorInfo, ...]:
         """The outputs' shapes, found by running the network once; the batch is open, and rows where the size is."""
@@ -77,6 +77,12 @@ def _smallest(card: ModelCard) -> tuple[int, int]:
 
 def _choose(device: str) -> torch.device:
     """The device that is meant; ``auto`` is the NVIDIA card where there is one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch complains of drivers that find no card, which is no news to anybody
+        return _chosen(device)
+
+
+def _chosen(device: str) -> torch.device:
     name, _, index = device.partition(":")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
