@@ -27,7 +27,7 @@ docs: build/dev.ready
 	$(BIN)/python docs/generate.py
 
 soak: build/dev.ready
-	ZOO_SOAK=20 $(BIN)/python -m pytest -q -n $${ZOO_TEST_WORKERS:-auto} tests/converters tests/attacks tests/conversion
+	ZOO_SOAK=20 $(BIN)/python -m pytest -q -n $${ZOO_TEST_WORKERS:-auto} tests/converters tests/attacks tests/conversion tests/models
 
 # The original frameworks, each in an environment of its own: they read what we write. Python 3.11; about 6 GB.
 oracles: build/dev.ready $(ORACLES)/mxnet/ready $(ORACLES)/tensorflow/ready $(ORACLES)/mmcv/ready $(ORACLES)/tfslim/ready

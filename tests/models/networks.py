@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,14 @@ def torch_cards() -> Iterator[ModelCard]:
             smallest = min(own, key=lambda card: card.parameters or 1_000_000)
             if isinstance(network(smallest), nn.Module):
                 yield from own
+
+
+def by_method(cards: Iterable[ModelCard]) -> list[list[ModelCard]]:
+    """The cards of each method."""
+    found: dict[str, list[ModelCard]] = {}
+    for card in cards:
+        found.setdefault(card.method, []).append(card)
+    return list(found.values())
 
 
 def shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
