@@ -24,7 +24,7 @@ def opened(path: Path) -> Session:
 
 def test_the_same_file_is_the_same_model(tmp_path: Path, card: ModelCard) -> None:
     path = tiny_onnx(tmp_path / "a.onnx")
-    given = probes(card, [(64, 32)], (1, 2), 2)
+    given = list(probes(card, [(64, 32)], (1, 2), 2))
     found = measure(opened(path), opened(path), (card, card), given, 0.0)
     assert found.holds
     assert [(one.probe, one.absolute) for one in found.differences] == [
@@ -52,7 +52,7 @@ def test_differences_are_those_that_numpy_finds(tmp_path: Path, card: ModelCard)
 def test_probes_are_pixels_after_the_arithmetic(card: ModelCard) -> None:
     contract = replace(card.preprocess, mean=(10, 20, 30), scale=0.5, std=(1, 2, 4))
     plain, prepared = (
-        probes(replace(card, preprocess=each), [(8, 4)], (1,), 1)[0].images for each in (card.preprocess, contract)
+        next(probes(replace(card, preprocess=each), [(8, 4)], (1,), 1)).images for each in (card.preprocess, contract)
     )
     assert plain.shape == (1, 3, 4, 8)
     assert plain.min() >= 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -84,19 +84,17 @@ class Parity:
         return {"reference": self.reference, "holds": self.holds, "outputs": [asdict(one) for one in worst.values()]}
 
 
-def probes(card: ModelCard, sizes: Iterable[tuple[int, int]], batches: Iterable[int], samples: int) -> list[Probe]:
+def probes(card: ModelCard, sizes: Iterable[tuple[int, int]], batches: Iterable[int], samples: int) -> Iterator[Probe]:
     """Seeded random images, uniform in 0..255 before the card's arithmetic: `samples` of each (width, height) of
-    `sizes`, in each of `batches`."""
+    `sizes`, in each of `batches`, one after the other: many large ones would fill the memory."""
     contract = card.preprocess
     mean, std = (np.array(values, np.float64)[None, :, None, None] for values in (contract.mean, contract.std))
-    made = []
     for (width, height), batch in [(size, batch) for size in sizes for batch in batches]:
         for seed in range(samples):
             pixels = np.random.default_rng(seed).uniform(0, 255, (batch, 3, height, width))
             images = ((pixels - mean) * contract.scale / std).astype(np.float32)
             name = f"noise {seed} {width}x{height}" + (f" x{batch}" if batch > 1 else "")
-            made.append(Probe(name, images))
-    return made
+            yield Probe(name, images)
 
 
 def open_artifact(artifact: Artifact) -> Session:
