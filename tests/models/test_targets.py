@@ -107,16 +107,30 @@ def test_a_photograph_is_read_before_anything_is_converted(source: Path) -> None
     assert [path.name for path in Path().iterdir()] == ["tuned.onnx"]
 
 
+def ended(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """End a process by a signal and return its last words. Modules in C that are being imported swallow what a signal
+    raises, about once in thirty times here, so it is sent until it is heard."""
+    for _ in range(10):
+        process.send_signal(number)
+        try:
+            return process.communicate(timeout=5)[1]
+        except subprocess.TimeoutExpired:
+            continue
+    process.kill()
+    return process.communicate()[1]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_one_that_is_told_to_end_leaves_nothing(source: Path, number: signal.Signals, code: int) -> None:
     words = ["card=yunet_s", "photo=none", "samples=100", "size=1280x1280"]
-    process = subprocess.Popen([sys.executable, "-m", "zoo", "convert", source, "own.onnx", *words])
+    command = [sys.executable, "-m", "zoo", "convert", str(source), "own.onnx", *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while not list(Path().glob(".own.onnx.*.part/own.onnx")) and time.monotonic() < until:
         time.sleep(0.02)
-    process.send_signal(number)
-    assert process.wait(60) == code
+    said = ended(process, number)
+    assert process.returncode == code, said
     assert [path.name for path in Path().iterdir()] == ["tuned.onnx"]
 
 
