@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from zoo.errors import ModelError
 from zoo.models import onnxnames
@@ -13,6 +15,7 @@ from zoo_tflite import corrections
 from zoo_tflite.model import describe
 from zoo_tflite.options import OnnxOptions
 
+_CAREFUL = "TF2ONNX_CATCH_ERRORS"
 _IMAGE = {"nhwc": ("batch", "height", "width", "channels"), "nchw": ("batch", "channels", "height", "width")}
 
 
@@ -32,7 +35,7 @@ def to_onnx(edge: Edge) -> ModelCard:
 
         corrections.register()
         try:
-            model, _ = tf2onnx.convert.from_tflite(str(edge.source), opset=options.opset)
+            model = _converted(tf2onnx.convert.from_tflite, str(edge.source), options.opset)
             onnx.checker.check_model(model)
         except Exception as error:  # tf2onnx raises whatever its handlers of operations raise
             reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
@@ -46,3 +49,20 @@ def to_onnx(edge: Edge) -> ModelCard:
     graph.name, model.producer_version = edge.card.id, ""
     edge.target.write_bytes(model.SerializeToString(deterministic=True))
     return edge.card
+
+
+def _converted(convert: Callable[..., Any], source: str, opset: int) -> Any:
+    """What tf2onnx's `convert` makes of a file, without the copies of the whole graph that it makes before each of its
+    optimisers, to go back where one fails: for 174 MB of weights they take 10 GB and half of the time. Where one does
+    fail, they are made after all."""
+    before = os.environ.get(_CAREFUL)
+    os.environ[_CAREFUL] = "false"  # that it is set is enough, whatever to
+    try:
+        return convert(source, opset=opset)[0]
+    except Exception:  # tf2onnx raises whatever its optimisers raise
+        del os.environ[_CAREFUL]
+        return convert(source, opset=opset)[0]
+    finally:
+        os.environ.pop(_CAREFUL, None)
+        if before is not None:
+            os.environ[_CAREFUL] = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from zoo_tflite import cards, checks, environment, model, sniff, to_tflite
+from zoo_tflite import cards, checks, environment, from_tflite, model, sniff, to_tflite
 from zoo_tflite.options import Onnx2tfOptions
 from zoo_tflite.session import TFLiteSession
 
@@ -162,6 +163,22 @@ def test_a_layer_that_sees_maps_keeps_its_bias(tmp_path: Path, shape: tuple[int,
     (found,) = session.run(None, {session.get_inputs()[0].name: given})
     wanted = given.reshape(-1, 12) @ weights + bias
     np.testing.assert_allclose(found, np.maximum(wanted, 0) if rectified else wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_an_optimiser_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """tf2onnx does that where it works on copies, which it does where the variable is not set."""
+    monkeypatch.setenv("TF2ONNX_CATCH_ERRORS", "true")
+    seen = []
+
+    def convert(source: str, opset: int) -> tuple[str, None]:
+        seen.append(os.environ.get("TF2ONNX_CATCH_ERRORS"))
+        if seen[-1]:
+            raise KeyError("an optimiser's")
+        return f"{source} {opset}", None
+
+    assert from_tflite._converted(convert, "net.tflite", 17) == "net.tflite 17"
+    assert seen == ["false", None]
+    assert os.environ["TF2ONNX_CATCH_ERRORS"] == "true"
 
 
 # ------------------------------------------------------------------------------------------------ ONNX to TFLite
