@@ -6,19 +6,22 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-_NUMBER = re.compile(r"__(\d+)")
+_NUMBER = re.compile(r"__\d+")
 
 
 def renumber(graph: Any) -> None:
     """Number the names of a ``GraphProto`` anew in the order of its nodes, and sort its weights by name.
 
     tf2onnx counts with one counter for the process, and in the order of Python's sets, so that the names of one model
-    differ from run to run; after this the same model has the same bytes.
+    differ from run to run: their numbers, and of several equal constants, whose name the one that is kept has. After
+    this the same model has the same bytes.
     """
-    order: dict[str, str] = {}
+    fresh: dict[str, str] = {}
 
     def renamed(name: str) -> str:
-        return _NUMBER.sub(lambda found: f"__{order.setdefault(found[1], str(len(order)))}", name)
+        if name not in fresh and _NUMBER.search(name):
+            fresh[name] = f"{_NUMBER.sub('', name)}__{len(fresh)}"
+        return fresh.get(name, name)
 
     for node in graph.node:
         node.name = renamed(node.name)
