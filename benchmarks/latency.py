@@ -59,7 +59,8 @@ def measure(rounds: int) -> Report:
     """Every detector with weights on this machine, in every installed runtime."""
     report = Report("latency")
     data, known = sample().read_bytes(), catalogue()
-    files = {model: file for model in known.cards if (file := weights(model)) is not None}
+    detectors = [name for name in known.cards if known.methods[known.cards.document(name)["method"]].kind == "detector"]
+    files = {model: file for model in detectors if (file := weights(model)) is not None}
     runtimes = [spec.name for spec in known.runtimes.values() if "onnx" in spec.formats and not missing(spec)]
     for model, file in files.items():
         for runtime in runtimes:
