@@ -194,6 +194,23 @@ def copy_image(folder: Path, name: str, sample: Sample, work: Path) -> None:
         return
     path, image = place(folder, name), sample.image
     data = stored(image, name)[0] if image.format == RAW else bytes(image.data)
-    if path.is_file() and path.read_bytes() != data:
+    if not path.is_file() and _created(path, data, work):
+        return
+    if path.read_bytes() != data:
         raise InputError(f"Two different images are called {name}; rename one.")
-    atomic_write(path, data, work)
+
+
+def _created(path: Path, data: bytes, work: Path) -> bool:
+    """Write `data` to `path` at once, unless another process has just given that name to something."""
+    complete = work / f".{os.getpid()}-{os.urandom(4).hex()}.image"
+    atomic_write(complete, data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(complete, path)  # unlike a rename, this never replaces what is there
+    except OSError:
+        if path.is_file():
+            return False
+        atomic_write(path, data, work)  # a disk without hard links; or the sentence that says what is wrong
+    finally:
+        complete.unlink(missing_ok=True)
+    return True
