@@ -1,0 +1,1 @@
+"""Self-contained C++ for the networks of the zoo: written, compiled and called."""
