@@ -116,7 +116,8 @@ class FormatSpec:
     and returns the text that `write_card`, called with a path and a text, has put into the file, or an empty one. A
     model of several files is named by one path, for which `files` returns them all. `config` is called with the path of
     an upstream configuration file and returns its ``model`` part, a mapping; `configured` with the path of a model, and
-    returns what the file itself says of how its network was configured, a mapping, empty where it says nothing.
+    returns what the file itself says of how its network was configured, a mapping, empty where it says nothing. `state`
+    is called with a path and returns the tensors that `tensors` names, as `zoo.networks.state.load_state` takes them.
     """
 
     name: str
@@ -137,6 +138,7 @@ class FormatSpec:
     files: str = ""
     config: str = ""
     configured: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def _format(name: str, summary: str, *suffixes: str) -> FormatSpec:
         write_card="zoo_torch.checkpoint:write_card",
         config="zoo_torch.mmconfig:read_model",
         configured="zoo_torch.checkpoint:configured" if name == "lightning" else "",
+        state="zoo_torch.checkpoint:state",
     )
 
 

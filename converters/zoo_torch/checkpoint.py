@@ -57,6 +57,11 @@ def tensors(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: tensor.shape for name, tensor in _described(path)[1].tensors.items()}
 
 
+def state(path: Path) -> Mapping[str, torch.Tensor]:
+    """The network's tensors by name. Raises as `read`."""
+    return read(path).state
+
+
 def configured(path: Path) -> Mapping[str, Any]:
     """What a Lightning file says of how its network was made, its hyper-parameters; empty where it says nothing. Raises
     as `read`."""
