@@ -187,7 +187,7 @@ _KIND_OF = {specs.ModelCard: "models", specs.SampleCard: "samples"}
 
 def _name(spec: Any) -> str:
     if isinstance(spec, specs.ConverterSpec):
-        return f"{spec.src}->{spec.dst}"
+        return f"{spec.src}->{spec.dst}" + (f":{spec.precision}" if spec.precision else "")
     return str(spec.id if type(spec) in _KIND_OF else spec.name)
 
 

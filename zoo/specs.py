@@ -147,7 +147,8 @@ class ConverterSpec:
 
     `run` is called with a `zoo.models.edges.Edge` and returns the card of what it wrote. `needs` are the import names
     that must be there, `install` says how to get them; `methods`, where given, are the only ones whose models go this
-    way; `options` names the frozen dataclass of the edge's own options.
+    way; `options` names the frozen dataclass of the edge's own options. `precision` is what the edge makes of a model's
+    numbers (see `ModelCard`), empty where it leaves it; `carries` are the precisions of the models that it takes.
     """
 
     src: str
@@ -159,6 +160,8 @@ class ConverterSpec:
     needs: tuple[str, ...] = ()
     install: str = ""
     methods: tuple[str, ...] = ()
+    precision: str = ""
+    carries: tuple[str, ...] = ("float32",)
 
 
 @dataclass(frozen=True)
@@ -291,7 +294,9 @@ class ModelCard:
     empty where several generations of files differ; `landmarks` and `embedding` are how many points, and numbers, a
     face is given; `detector` is the model that finds the faces which this one works on; `thresholds` are named sets, of
     which ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the
-    network's trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names.
+    network's trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names. `precision` is how
+    the file's weights are kept, one of `zoo.models.limits.LIMITS`: float32, float16, int8 (so is what they are
+    multiplied with, but for the layers that are kept in float), or decimal3, texts of three decimal places.
     """
 
     id: str
@@ -316,6 +321,7 @@ class ModelCard:
     metrics: tuple[Metric, ...] = ()
     paper: str = ""
     upstream: str = ""
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import nn
 
 from zoo import alignment
 from zoo.inference.model import Model
-from zoo.models import decoded
 from zoo.models.edges import network
+from zoo.models.limits import LIMITS
 from zoo.models.parity import probes
 from zoo.models.plan import traced_size
 from zoo.plugins import catalogue
@@ -154,10 +154,12 @@ def assert_same_faces(wanted: Faces, got: Faces) -> None:
     partner = apart.argmin(axis=1)
     assert sorted(partner) == list(range(len(wanted)))
     paired = got.select(partner)
-    np.testing.assert_allclose(paired.scores, wanted.scores, rtol=0, atol=decoded.SCORE)
+    np.testing.assert_allclose(paired.scores, wanted.scores, rtol=0, atol=LIMITS["float32"].score)
     for name in ("boxes", "keypoints", "landmarks"):
         if (points := getattr(wanted, name)) is not None:
-            np.testing.assert_allclose(getattr(paired, name), points, rtol=0, atol=decoded.PIXELS, err_msg=name)
+            np.testing.assert_allclose(
+                getattr(paired, name), points, rtol=0, atol=LIMITS["float32"].pixels, err_msg=name
+            )
     if wanted.embeddings is not None and paired.embeddings is not None:
         vectors = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in (wanted.embeddings, paired.embeddings)]
-        assert (vectors[0] * vectors[1]).sum(axis=1).min() >= decoded.COSINE
+        assert (vectors[0] * vectors[1]).sum(axis=1).min() >= LIMITS["float32"].cosine

@@ -26,7 +26,14 @@ def print_plan(plan: PortPlan, as_json: bool) -> None:
     click.echo(f"{document['source']} ({document['from']}) -> {document['target']} ({document['to']})")
     click.echo(f"model: {document['model']}, {document['known']}")
     rows = [
-        (number, hop["from"], hop["to"], f"{hop['cost']:g}", hop["loses"] or "nothing", " ".join(hop["needs"]))
+        (
+            number,
+            hop["from"],
+            _with(hop["to"], hop["precision"]),
+            f"{hop['cost']:g}",
+            hop["loses"] or "nothing",
+            " ".join(hop["needs"]),
+        )
         for number, hop in enumerate(document["hops"], 1)
     ]
     if rows:
@@ -41,6 +48,10 @@ def print_plan(plan: PortPlan, as_json: bool) -> None:
         click.echo(f"would lose: {', '.join(document['lost'])}; stops there unless --allow-loss is given")
     if document["obstacle"]:
         click.echo(f"would stop: {document['obstacle']}")
+
+
+def _with(format: str, precision: str) -> str:
+    return f"{format} in {precision}" if precision else format
 
 
 def convert(plan: PortPlan, allow_loss: bool, as_json: bool) -> int:

@@ -6,9 +6,9 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +18,49 @@ from zoo.files import unwritable
 from zoo.images import read as read_image
 from zoo.inference.artifacts import Artifact
 from zoo.models import decoded, parity
-from zoo.models.edges import Edge
+from zoo.models.edges import Edge, Finding
+from zoo.models.limits import LIMITS, Limits
+from zoo.models.options import PortOptions
 from zoo.models.parity import Parity
 from zoo.models.plan import PortPlan, require_possible
+from zoo.models.route import FLOAT
 from zoo.plugins import catalogue, resolve
 from zoo.registry import dump_card
 from zoo.requests import Progress, Silent
 from zoo.runtimes import Session
-from zoo.specs import ConverterSpec, FormatSpec
+from zoo.specs import ConverterSpec, FormatSpec, ModelCard
 from zoo.types import Image
 from zoo.weights import WeightStore
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One edge that was gone: what it wrote, and how that compares with the original."""
+    """One edge that was gone: what it wrote, how that compares with the original, and what the edge itself found."""
 
     edge: ConverterSpec | None
     artifact: Artifact
     parity: Parity
+    findings: tuple[Finding, ...] = ()
 
     @property
-    def told(self) -> str:
-        """How it compares, in a line."""
-        said = "not compared"
-        if worst := self.parity.worst:
-            verdict = "same as the original" if self.parity.holds else "DIFFERS from the original"
-            said = f"{verdict}: largest difference {worst.absolute:.1e} (output {worst.output})"
-        return f"{self.artifact.format}: {said}"
+    def told(self) -> list[str]:
+        """How it compares, in lines."""
+        lines = [line for finding in self.findings for line in finding.told]
+        return [*lines, f"{self.artifact.format}: {self._compared}"]
+
+    @property
+    def _compared(self) -> str:
+        precision, worst = self.artifact.card.precision, self.parity.worst
+        if worst is None:
+            return "not compared"
+        same = "same as the original" if precision == FLOAT else f"within what {precision} may differ"
+        verdict = same if self.parity.holds else "DIFFERS from the original"
+        return f"{verdict}: largest difference {worst.absolute:.1e} (output {worst.output})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        found = [dict(finding.facts) for finding in self.findings]
+        return {"format": self.artifact.format, **self.parity.to_dict(), **({"found": found} if found else {})}
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,7 @@ class Ported:
     @property
     def told(self) -> list[str]:
         """How each hop compares with the original and what both find, in lines for people."""
-        lines = [hop.told for hop in self.hops] + [str(photo) for photo in self.photos]
+        lines = [line for hop in self.hops for line in hop.told] + [str(photo) for photo in self.photos]
         return [*lines, "kept although it differs, as --accept-drift asks"] if self.drifted else lines
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,7 +87,8 @@ class Ported:
             "format": self.target.format,
             "model": self.target.card.id,
             "receipt": str(self.receipt),
-            "hops": [{"format": hop.artifact.format, **hop.parity.to_dict()} for hop in self.hops],
+            "precision": self.target.card.precision,
+            "hops": [hop.to_dict() for hop in self.hops],
             "photos": [photo.to_dict() for photo in self.photos],
             "notes": list(self.notes),
             "drift": self.drifted,
@@ -139,24 +155,33 @@ class _Run:
         for number, (edge, options) in enumerate(steps, 1):
             last = number == len(steps)
             path = work / (self.plan.target.name if last else f"hop{number}{_suffix(edge.dst)}")
-            artifact = self._go(edge, options, artifact, path, work / f"work{number}")
-            done.append(self._finished(edge, artifact))
+            found = list[Finding]()
+            artifact = self._go(edge, options, artifact, path, work / f"work{number}", found.append)
+            done.append(self._finished(edge, artifact, tuple(found)))
             self.progress.advance()
         return done
 
-    def _go(self, edge: ConverterSpec, options: Any, source: Artifact, path: Path, work: Path) -> Artifact:
+    def _go(
+        self,
+        edge: ConverterSpec,
+        options: Any,
+        source: Artifact,
+        path: Path,
+        work: Path,
+        record: Callable[[Finding], None],
+    ) -> Artifact:
         work.mkdir()
-        asked = Edge(source.path, path, source.card, work, self.size, self.plan.dynamic, options, self.note)
-        card = resolve(edge.run)(asked)
+        asked = Edge(source.path, path, source.card, work, self.size, self.plan.dynamic, options, self.note, record)
+        card: ModelCard = resolve(edge.run)(asked)
         if not path.exists():
             raise ModelError(f"The converter {edge.src} -> {edge.dst} wrote nothing: that is a defect of its plugin.")
-        return Artifact(path, edge.dst, card)
+        return Artifact(path, edge.dst, replace(card, precision=edge.precision or source.card.precision))
 
-    def _finished(self, edge: ConverterSpec | None, artifact: Artifact) -> Hop:
+    def _finished(self, edge: ConverterSpec | None, artifact: Artifact, found: tuple[Finding, ...] = ()) -> Hop:
         spec = catalogue().formats[artifact.format]
         if spec.write_card:
             resolve(spec.write_card)(artifact.path, dump_card(artifact.card))
-        return Hop(edge, artifact, self._measure(artifact))
+        return Hop(edge, artifact, self._measure(artifact), found)
 
     def _measure(self, product: Artifact) -> Parity:
         session = parity.runnable(product)
@@ -165,15 +190,16 @@ class _Run:
         if session is None:
             self.note(f"nothing installed executes {product.format} files, so this one was not compared")
             return Parity("", ())
-        cards, options = (self.plan.source.card, product.card), self.plan.options
-        return parity.between(self.original, session, cards, self.size, options.samples, options.tolerance)
+        cards, limits = (self.plan.source.card, product.card), limits_for(product.card, self.plan.options)
+        return parity.between(self.original, session, cards, self.size, self.plan.options.samples, limits.raw)
 
     def photos(self, product: Artifact) -> list[decoded.Decoded]:
         """What both find in the photograph."""
         if self.original is None or self.photo is None or parity.runnable(product) is None:
             return []
         name, photo = self.photo
-        return [decoded.compare(self.plan.source, product, photo, name)]
+        limits = limits_for(product.card, self.plan.options)
+        return [decoded.compare(self.plan.source, product, photo, name, limits)]
 
     def _photo(self) -> tuple[str, Image] | None:
         """The photograph, read before anything is converted."""
@@ -184,6 +210,13 @@ class _Run:
         except WeightsError as error:
             self.note(f"the photograph is not at hand, so found faces were not compared: {error}")
             return None
+
+
+def limits_for(card: ModelCard, options: PortOptions) -> Limits:
+    """What a product with this card may differ from its original: what its precision may, unless another tolerance is
+    asked for."""
+    limits = LIMITS[card.precision]
+    return limits if options.tolerance is None else replace(limits, raw=options.tolerance)
 
 
 def photograph(text: str) -> tuple[str, Image]:
@@ -199,8 +232,9 @@ def photograph(text: str) -> tuple[str, Image]:
 def _judge(plan: PortPlan, hops: Sequence[Hop], photos: Sequence[decoded.Decoded]) -> bool:
     """Whether the target differs from the original. Raises `ParityError` when that is not accepted."""
     failed = next((hop for hop in hops if not hop.parity.holds), None)
+    lost = next((finding for hop in hops for finding in hop.findings if not finding.holds), None)
     found = next((photo for photo in photos if not photo.holds), None)
-    if failed is None and found is None:
+    if failed is None and lost is None and found is None:
         return False
     if plan.options.accept_drift:
         return True
@@ -208,8 +242,15 @@ def _judge(plan: PortPlan, hops: Sequence[Hop], photos: Sequence[decoded.Decoded
         raise ParityError(
             f"The {failed.artifact.format} of {plan.source.card.id} is not the same model: its output {worst.output}"
             f" differs on {worst.probe} by {worst.absolute:.2e} ({worst.relative:.2e} of its largest value, allowed"
-            f" {plan.options.tolerance:.0e}); nothing was written, --accept-drift keeps it.",
+            f" {limits_for(failed.artifact.card, plan.options).raw:.0e}); nothing was written, --accept-drift keeps"
+            " it.",
             failed.parity.table(),
+        )
+    if lost is not None:
+        raise ParityError(
+            f"The {plan.writes.name} of {plan.source.card.id} in {plan.precision} loses more than that may; nothing was"
+            " written, --accept-drift keeps it.",
+            "\n".join(lost.told),
         )
     raise ParityError(
         f"The {plan.writes.name} of {plan.source.card.id} does not find the same faces: {found}; nothing was written,"
@@ -239,14 +280,21 @@ def _facts(
         "format": target.format,
         "card": json.loads(dump_card(card)),
         "route": [
-            {"from": hop.edge.src, "to": hop.edge.dst, "loses": hop.edge.loss, "options": _plain(options)}
+            {
+                "from": hop.edge.src,
+                "to": hop.edge.dst,
+                "precision": hop.edge.precision,
+                "loses": hop.edge.loss,
+                "options": _plain(options),
+            }
             for hop, options in zip(hops, plan.edge_options, strict=False)
             if hop.edge
         ],
         "options": asdict(plan.options),
         "size": list(plan.size),
         "dynamic": sorted(plan.dynamic),
-        "parity": {"hops": [hop.parity.to_dict() for hop in hops], "photos": [photo.to_dict() for photo in photos]},
+        "limits": limits_for(card, plan.options).to_dict(),
+        "parity": {"hops": [hop.to_dict() for hop in hops], "photos": [photo.to_dict() for photo in photos]},
         "drift": drifted,
         "notes": list(notes),
         "licences": {name: licence["name"] for name, licence in asdict(card.licences).items()},

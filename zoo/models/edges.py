@@ -20,6 +20,21 @@ def _silent(message: str) -> None:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What an edge has measured of its product: `facts` is plain data for the receipt, `told` are lines for people;
+    `holds` is false where the product has lost more than its precision may, which ends the conversion unless such is
+    accepted."""
+
+    facts: Mapping[str, Any]
+    told: tuple[str, ...] = ()
+    holds: bool = True
+
+
+def _unread(finding: Finding) -> None:
+    """The `record` of who reads none."""
+
+
+@dataclass(frozen=True)
 class Edge:
     """One hop. The implementation reads `source`, writes `target` and returns the card of what it wrote: `card`, the
     source's, with what has changed (the input's layout, the outputs' names).
@@ -28,7 +43,8 @@ class Edge:
     scratch folder, so that it may be written in place; `work` is an empty folder for anything else. `options` is an
     instance of the edge's options dataclass, None where it has none. `size` is the (width, height) in pixels of the
     input that the model is traced or fixed at; `dynamic` says which of ``batch``, ``height`` and ``width`` are to stay
-    open in the target. `note` tells the person something.
+    open in the target. `note` tells the person something, `record` is given what was measured on the way. The card's
+    `precision` is the source's; that of the product is set by who goes the edge.
 
     Raises `ModelError` for a source that is damaged or cannot be carried over, and writes nothing outside `target` and
     `work`.
@@ -42,6 +58,7 @@ class Edge:
     dynamic: frozenset[str] = frozenset()
     options: Any = None
     note: Callable[[str], None] = field(default=_silent)
+    record: Callable[[Finding], None] = field(default=_unread)
 
     def network(self) -> Any:
         """The card's network, without weights. Raises `ModelError` where its method has none."""

@@ -13,7 +13,7 @@ from zoo.inference.artifacts import Artifact, identify
 from zoo.models.edges import network
 from zoo.models.parity import open_artifact
 from zoo.models.plan import traced_size
-from zoo.models.route import reachable
+from zoo.models.route import FLOAT, reachable
 from zoo.plugins import catalogue, resolve
 from zoo.specs import ModelCard
 
@@ -52,7 +52,7 @@ def facts(path: Path, format: str = "", card: str = "", count: bool = False) -> 
                 document["unusable"] = True
     document |= {"format": artifact.format, "files": _files(artifact) if artifact.format else []}
     if artifact.format:
-        document["can become"] = reachable(artifact.format, artifact.card.method)
+        document["can become"] = reachable(artifact.format, artifact.card.method, artifact.card.precision)
     return {**document, "problems": problems} if problems else document
 
 
@@ -74,6 +74,7 @@ def _identity(artifact: Artifact) -> dict[str, Any]:
         "known": artifact.how,
         "architecture": card.architecture,
         "network": dict(card.network),
+        "precision": card.precision,
     }
 
 
@@ -144,6 +145,8 @@ def tell(document: dict[str, Any]) -> list[str]:
     if document.get("architecture"):
         own = ", ".join(f"{name}={value}" for name, value in document["network"].items())
         lines.append(f"network: {document['architecture']}" + (f" with {own}" if own else ""))
+    if document.get("precision", FLOAT) != FLOAT:
+        lines.append(f"precision: {document['precision']}")
     for name in ("inputs", "outputs"):
         lines += [
             f"{name[:-1]}: {one['name']} {'x'.join(map(str, one['shape']))}".rstrip() for one in document.get(name, ())

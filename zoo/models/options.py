@@ -19,8 +19,14 @@ class ProofOptions:
         "Which sizes of the input stay open, where the target can: auto (batch, and height and width of models that"
         " take any size), none, or some of batch, height and width.",
     )
-    tolerance: float = option(
-        1e-4, "Largest difference of an output, relative to the output's largest value (at least 1).", least=0
+    precision: Literal["float32", "float16", "int8"] = option(
+        "float32", "How the weights are kept: float32 leaves them as they are, float16 and int8 make files smaller."
+    )
+    tolerance: float | None = option(
+        None,
+        "Largest difference of an output, relative to the output's largest value (at least 1). Default: what the"
+        " precision allows, 1e-4 for float32.",
+        least=0,
     )
     samples: int = option(2, "Seeded random inputs on which both models are compared.", least=1, most=100)
     photo: str = option("sample:t1", "Photograph on which what both models find is compared; none to leave it out.")

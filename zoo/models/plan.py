@@ -11,7 +11,7 @@ from zoo.errors import UsageError, suggestion
 from zoo.inference.artifacts import Artifact, described_by, identify, model_formats
 from zoo.inference.preprocess import parse_sizes
 from zoo.models.options import PortOptions
-from zoo.models.route import Route, find, reachable
+from zoo.models.route import FLOAT, Route, find, reachable
 from zoo.options import describe, make
 from zoo.plugins import catalogue, resolve
 from zoo.specs import ConverterSpec, FormatSpec, ModelCard
@@ -33,6 +33,12 @@ class PortPlan:
     edge_options: tuple[Any, ...]
     size: tuple[int, int]
     dynamic: frozenset[str]
+
+    @property
+    def precision(self) -> str:
+        """What the target's numbers will be kept in."""
+        made = [edge.precision for edge in self.route.edges if edge.precision]
+        return made[-1] if made else self.source.card.precision
 
     @property
     def obstacle(self) -> str:
@@ -61,9 +67,17 @@ class PortPlan:
             "model": self.source.card.id,
             "known": self.source.how,
             "hops": [
-                {"from": edge.src, "to": edge.dst, "cost": edge.cost, "loses": edge.loss, "needs": list(edge.needs)}
+                {
+                    "from": edge.src,
+                    "to": edge.dst,
+                    "precision": edge.precision,
+                    "cost": edge.cost,
+                    "loses": edge.loss,
+                    "needs": list(edge.needs),
+                }
                 for edge in self.route.edges
             ],
+            "precision": self.precision,
             "cost": self.route.cost,
             "lost": list(self.route.lost),
             "missing": [{"module": name, "install": line} for name, line in self.route.missing],
@@ -106,8 +120,10 @@ def plan_for(
     writes = target_spec(source, target, target_format)
     for name in via:
         catalogue().formats[name]  # raises for a name that does not exist
-    same = writes.name == source.format and not via
-    route = Route(()) if same else find(source.format, writes.name, source.card.method, via)
+    holds = source.card.precision
+    route = find(source.format, writes.name, source.card.method, via, options.precision, holds)
+    if not route.edges and options.precision != FLOAT:
+        raise UsageError(f"{source.path} is in {holds} already; make it from the original, which is in {FLOAT}.")
     return PortPlan(
         source,
         target,
@@ -125,7 +141,7 @@ def target_spec(source: Artifact, target: Path, name: str) -> FormatSpec:
     if name:
         return require_model_format(name)
     fitting = [spec for spec in model_formats() if target.suffix and target.suffix in spec.suffixes]
-    ways = {source.format, *reachable(source.format, source.card.method)}
+    ways = {source.format, *reachable(source.format, source.card.method, source.card.precision)}
     sure = [spec for spec in fitting if spec.name in ways]
     if len(sure) == 1 or len(fitting) == 1:
         return (sure or fitting)[0]

@@ -10,7 +10,7 @@ from zoo.inference.artifacts import Artifact, identify
 from zoo.models import plan as planning
 from zoo.models.convert import Ported, convert
 from zoo.models.options import ExportOptions, PortOptions, ProofOptions
-from zoo.models.route import reachable
+from zoo.models.route import FLOAT, reachable
 from zoo.options import describe
 from zoo.plugins import catalogue
 from zoo.requests import TaskRequest, TaskResult
@@ -91,7 +91,8 @@ def _leads(file: WeightFile, card: ModelCard, target: str) -> bool:
 def _plan(source: Artifact, request: TaskRequest, name: str, options: ExportOptions) -> planning.PortPlan:
     spec = catalogue().formats[name]
     suffix = spec.suffixes[0] if spec.suffixes else f".{name}"
-    target = Path(request.out or "") / f"{source.card.id}{suffix}"
+    kept = "" if options.precision == FLOAT else f"_{options.precision}"
+    target = Path(request.out or "") / f"{source.card.id}{kept}{suffix}"
     proof = {name: getattr(options, name) for name in describe(ProofOptions)}
     if odd := next((part for part in options.convert if "=" not in part), ""):
         raise UsageError(f"The option convert takes NAME=VALUE with commas between, such as opset=13, not {odd!r}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from zoo.errors import DONE, FAILED, PARITY, RuntimeMissingError, UsageError, We
 from zoo.inference.artifacts import Artifact, identify
 from zoo.models import decoded, parity
 from zoo.models.convert import photograph
+from zoo.models.limits import LIMITS, Limits
 from zoo.models.options import PortOptions
 from zoo.models.plan import described
+from zoo.models.route import FLOAT
 from zoo.registry import parse_card
 from zoo.specs import ModelCard
 
@@ -122,7 +124,8 @@ def _measure(document: Mapping[str, Any], original: Artifact, product: Artifact)
     options, size = document["options"], (int(document["size"][0]), int(document["size"][1]))
     one, other = parity.open_artifact(original), parity.open_artifact(product)
     cards: tuple[ModelCard, ModelCard] = (original.card, product.card)
-    found = parity.between(one, other, cards, size, options["samples"], options["tolerance"])
+    limits = _limits(document)
+    found = parity.between(one, other, cards, size, options["samples"], limits.raw)
     worst = found.worst
     detail = f"largest difference {worst.absolute:.2e} in {worst.output}" if worst else ""
     accepted = bool(document["drift"])
@@ -133,5 +136,12 @@ def _measure(document: Mapping[str, Any], original: Artifact, product: Artifact)
         except (WeightsError, ZooError) as error:
             yield Check(recorded["photo"], "not checked", str(error))
             continue
-        faces = decoded.compare(original, product, photo, name)
+        faces = decoded.compare(original, product, photo, name, limits)
         yield Check(name, "ok" if faces.holds or accepted else "differs", faces.said)
+
+
+def _limits(document: Mapping[str, Any]) -> Limits:
+    """Those that the model was measured with; receipts say them since there are precisions."""
+    if "limits" in document:
+        return Limits.from_dict(document["limits"])
+    return replace(LIMITS[FLOAT], raw=document["options"]["tolerance"])
