@@ -29,7 +29,8 @@ docs: build/dev.ready
 soak: build/dev.ready
 	ZOO_SOAK=20 $(BIN)/python -m pytest -q -n $${ZOO_TEST_WORKERS:-auto} tests/converters tests/attacks tests/conversion tests/models
 
-# The original frameworks, each in an environment of its own: they read what we write. Python 3.11; about 6 GB.
+# The original frameworks, each in an environment of its own: they read what we write. Python 3.11, and for onnx2tf the
+# 3.12 that ZOO_PYTHON312 names (python3.12), without which its tests are skipped; about 6 GB.
 oracles: build/dev.ready $(ORACLES)/mxnet/ready $(ORACLES)/tensorflow/ready $(ORACLES)/mmcv/ready $(ORACLES)/tfslim/ready
 	ZOO_ORACLES=$(abspath $(ORACLES)) $(BIN)/python -m pytest -q tests/oracles
 

@@ -47,7 +47,7 @@ def require(build: bool, python: str, note: Callable[[str], None]) -> Path:
                 f"Converting ONNX to TFLite needs {REQUIREMENTS[0]} in an environment of its own, which is not there:"
                 f" add build_environment=true to build it ({SIZE} from the package index, into {place})."
             )
-        _build(place, _python(python), note)
+        _build(place, fitting_python(python), note)
     return interpreter(place)
 
 
@@ -59,8 +59,9 @@ def run(python: Path, arguments: Sequence[str], work: Path, seconds: int = 900) 
         raise ModelError(f"onnx2tf cannot convert the model: {_last_words(error)}.") from None
 
 
-def _python(name: str) -> str:
-    """A Python of the version that is needed. Raises `ModelError` where there is none."""
+def fitting_python(name: str) -> str:
+    """The path of the Python `name`, a command or a path, of the version that is needed. Raises `ModelError` where it
+    is another, is not there or does not start, as the stand-ins of version managers do not always."""
     wanted = ".".join(map(str, VERSION))
     found = shutil.which(name)
     said = ""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from zoo_tflite import environment, to_tflite
 from zoo_tflite.options import Onnx2tfOptions
 from zoo_tflite.session import TFLiteSession
 
+from zoo.errors import ModelError
 from zoo.models.edges import Edge
 from zoo.plugins import catalogue
 from zoo.runtimes import open_session
@@ -32,11 +32,13 @@ MODELS = {
 def python(monkeypatch: pytest.MonkeyPatch) -> str:
     pytest.importorskip("ai_edge_litert", reason="it runs what became TFLite")
     folder = os.environ.get("ZOO_ORACLES", "")
-    found = shutil.which(os.environ.get("ZOO_PYTHON312", "python3.12"))
-    if not folder or not found:
-        pytest.skip("ZOO_ORACLES must name a folder for onnx2tf's environment, and ZOO_PYTHON312 a Python 3.12")
+    if not folder:
+        pytest.skip("ZOO_ORACLES must name a folder for onnx2tf's environment")
     monkeypatch.setenv("ZOO_CACHE", str(Path(folder) / "onnx2tf"))
-    return found
+    try:
+        return environment.fitting_python(os.environ.get("ZOO_PYTHON312", "python3.12"))
+    except ModelError as error:
+        pytest.skip(f"ZOO_PYTHON312 must name a Python 3.12: {error}")
 
 
 @pytest.mark.parametrize("name", MODELS)
