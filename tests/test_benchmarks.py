@@ -24,7 +24,7 @@ TINY = {
     "throughput": ["--rounds", "1", "--images", "4", "--others", "2"],
     "memory": ["--rounds", "1", "--images", "20", "--few", "10"],
     "conversion": ["--rounds", "1", "--images", "60", "--few", "40"],
-    "models": ["--rounds", "2", "--models", "1"],
+    "models": ["--rounds", "2", "yunet_n", "slim56"],
 }
 WITHOUT_FIXTURES = ("startup", "nms", "conversion")
 
@@ -66,6 +66,7 @@ def test_a_benchmark_prints_one_report(name: str) -> None:
 def test_a_benchmark_of_real_models_prints_one_report(name: str, fixtures: Path) -> None:
     if name == "models":
         pytest.importorskip("litert_torch", reason="measures what exporting to TFLite costs")
+        pytest.importorskip("tf2onnx", reason="measures TensorFlow's network, too")
     document = report(name)
     check(document, name)
     if name == "throughput":
