@@ -33,12 +33,26 @@ class Activation:
 
 @dataclass(frozen=True)
 class Window:
-    """What a convolution or a pooling looks at: `kernel` and `stride` are (down, across), `pads` are pixels of zeros
-    (of nothing, for a pooling) at the top, left, bottom, right."""
+    """What a convolution or a pooling looks at: `kernel`, `stride` and `dilation` are (down, across), `pads` are pixels
+    of zeros (of nothing, for a pooling) at the top, left, bottom, right. The pixels that a kernel sees are `dilation`
+    apart; that of a pooling is 1."""
 
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    def size(self, height: int, width: int, ceil: bool = False) -> tuple[int, int]:
+        """Height and width of what a map of `height` x `width` becomes. With `ceil` a last window counts that hangs
+        over the last pads, if it begins before them."""
+        top, left, bottom, right = self.pads
+        result = []
+        for n, first, last, axis in ((height, top, bottom, 0), (width, left, right, 1)):
+            span, step = (self.kernel[axis] - 1) * self.dilation[axis] + 1, self.stride[axis]
+            room = n + first + last - span
+            count = (-(-room // step) if ceil else room // step) + 1
+            result.append(count - 1 if ceil and (count - 1) * step >= n + first else count)
+        return result[0], result[1]
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Step:
                        layer is one whose kernel is the whole map
     depthwise  1       ``weight`` (kernel down, kernel across, C) and ``bias`` (C); `window`
     maxpool    1       `window`; `ceil`: a last row or column that hangs over counts
-    avgpool    1       as maxpool; `padded`: what lies outside the map counts as zeros, else it does not count
+    avgpool    1       as maxpool; `padded`: the pads count as zeros, else they do not; what hangs over them never does
     mean       1       of the whole map: 1 x 1
     resize     1 or 2  nearest neighbour, row y is row floor(y * rows before / rows after); to `scale` times the size,
                        or to that of the second input
