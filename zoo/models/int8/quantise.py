@@ -1,0 +1,84 @@
+"""The whole of making a network int8, as the edges of the formats ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from zoo.inference.artifacts import Artifact
+from zoo.models.edges import Edge, Finding
+from zoo.models.int8.choosing import Choice, Chosen, Quantiser, choose
+from zoo.models.int8.judging import Judge
+from zoo.models.int8.options import Int8Options
+from zoo.models.int8.pictures import Pictures, collect
+from zoo.models.limits import LIMITS
+from zoo.specs import ModelCard
+from zoo.types import Floats
+
+INT8 = "int8"
+
+
+def quantise(edge: Edge, format: str, make: Callable[[Sequence[Floats]], Quantiser]) -> ModelCard:
+    """Write `edge.target` in int8 and give its card, with the threshold that was fitted to it.
+
+    `make` is called with what the network is given for the calibration photographs, arrays of one image each in the
+    file's layout, and returns the format's calibrated `Quantiser`. What was measured is recorded.
+
+    Raises `InputError` and `UsageError` for photographs that cannot be calibrated with.
+    """
+    options: Int8Options = edge.options or Int8Options()
+    pictures = collect(options.calibrate, options.calibration_images)
+    _tell(edge, pictures)
+    judge = Judge(Artifact(edge.source, format, edge.card), pictures, LIMITS[INT8])
+    quantiser = make(judge.inputs)
+    card = replace(edge.card, precision=INT8)
+    chosen = choose(quantiser, judge, edge.work, lambda path: Artifact(path, format, card), options.aim)
+    chosen.best.path.replace(edge.target)
+    edge.record(_finding(quantiser, pictures, judge, chosen))
+    return _card(card, chosen.best)
+
+
+def _tell(edge: Edge, pictures: Pictures) -> None:
+    if pictures.skipped:
+        edge.note(f"{pictures.skipped} photographs could not be read and were left out")
+    if pictures.few:
+        edge.note(
+            f"calibrated with {len(pictures.pictures)} photographs of {pictures.where}: some 64 like those to come, said"
+            " with calibrate=PATH, give better ranges and a loss that can be relied on"
+        )
+
+
+def _card(card: ModelCard, choice: Choice) -> ModelCard:
+    """The card with the fitted threshold in place of the original's."""
+    if choice.fitted is None:
+        return card
+    photo = replace(card.thresholds["photo"], score=choice.fitted.after)
+    return replace(card, thresholds={**card.thresholds, "photo": photo})
+
+
+def _finding(quantiser: Quantiser, pictures: Pictures, judge: Judge, chosen: Chosen) -> Finding:
+    """What goes into the receipt, and what is printed."""
+    best, layers = chosen.best, len(quantiser.layers)
+    facts: dict[str, Any] = {
+        "calibration": {
+            "photographs": pictures.where,
+            "used": len(pictures.pictures),
+            "skipped": pictures.skipped,
+            "inputs": len(judge.inputs),
+        },
+        "layers": layers,
+        "kept in float": list(best.kept),
+        "choices": [choice.to_dict() for choice in chosen.tried],
+        "noise": {layer: round(value, 2) for layer, value in chosen.noise.items()},
+        "loss": best.loss.to_dict(),
+    }
+    told = [f"int8, {len(choice.kept)} of {layers} layers in float: {choice.loss.told}" for choice in chosen.tried]
+    told.append(f"kept in float: {', '.join(best.kept) or 'no layer'}")
+    if best.fitted:
+        facts["threshold"] = best.fitted.to_dict()
+        told.append(
+            f"score threshold {best.fitted.before:g} -> {best.fitted.after:g}: {best.fitted.wrong[0]} and"
+            f" {best.fitted.wrong[1]} counted against {best.fitted.by}"
+        )
+    return Finding(facts, tuple(told), holds=best.loss.share <= 1)
