@@ -56,7 +56,7 @@ def fuse(steps: Sequence[Step], outputs: Sequence[Output]) -> tuple[tuple[Step, 
     precision, so that the outputs change by rounding alone."""
     graph = _Graph({step.output: step for step in steps}, outputs)
     _drop_unused(graph)
-    rules: Sequence[Callable[[_Graph], bool]] = (_after, _kinks, _before, _activations)
+    rules: Sequence[Callable[[_Graph], bool]] = (_after, _kinks, _before, _activations, _joined)
     while any(rule(graph) for rule in rules):
         _drop_unused(graph)
     return _numbered(graph)
@@ -160,6 +160,30 @@ def _activations(graph: _Graph) -> bool:
             graph.put(replace(maker, output=step.output, activation=both), value, step.output)
             changed = True
     return changed
+
+
+def _joined(graph: _Graph) -> bool:
+    """An activation behind a concat goes before it, where each of the joined maps has a step to become part of."""
+    for value, step in graph.only_user().items():
+        concat, users = graph.steps.get(value), graph.only_user()
+        if step.kind != "activation" or concat is None or concat.kind != "concat":
+            continue
+        makers = [graph.steps.get(v) for v in concat.inputs]
+        if not all(m and m.output in users and m.kind in _FUSING and m.activation.kind == "none" for m in makers):
+            continue
+        start = 0
+        for maker in filter(None, makers):
+            own = _part(step.activation, start, start + maker.channels)
+            graph.put(replace(maker, activation=own), -1, -1)
+            start += maker.channels
+        graph.put(replace(concat, output=step.output), value, step.output)
+        return True
+    return False
+
+
+def _part(activation: Activation, start: int, stop: int) -> Activation:
+    """The activation of some of the channels."""
+    return activation if activation.slopes is None else replace(activation, slopes=activation.slopes[start:stop])
 
 
 def _composed(first: Activation, second: Activation) -> Activation | None:

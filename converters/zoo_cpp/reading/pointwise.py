@@ -222,7 +222,7 @@ def _with_array(builder: Builder, tensor: Any, scale: Known | None, shift: Known
         gains = np.ones(piece.channels, np.float32) if scale is None else per_channel(piece, scale)
         shifts = np.zeros(piece.channels, np.float32) if shift is None else per_channel(piece, shift)
         pieces.append(builder.affine(piece, gains, shifts))
-    return replace(tensor, pieces=tuple(pieces))
+    return Tensor(tuple(pieces), tensor.axis)
 
 
 def _unpadded(tensor: Any) -> Tensor:
