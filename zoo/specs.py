@@ -67,6 +67,9 @@ class MethodSpec:
     ``(architecture, arguments, arrays)`` or None. `config` is called with the ``model`` part of an upstream
     configuration file and returns ``(architecture, arguments)`` or None. `alike` gives for an architecture that
     `recognise` never returns the one that it returns in its place: their tensors have the same names and shapes.
+
+    `native` is called with a card and how many numbers a row of each of its network's outputs has, and returns the C++
+    that reads them (`zoo.networks.native.Native`); empty where a method has none, or, as encoders, needs none.
     """
 
     name: str
@@ -82,6 +85,7 @@ class MethodSpec:
     translate: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
     alike: Mapping[str, str] = field(default_factory=dict)
+    native: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,8 @@ class ConverterSpec:
     that must be there, `install` says how to get them; `methods`, where given, are the only ones whose models go this
     way; `options` names the frozen dataclass of the edge's own options. `precision` is what the edge makes of a model's
     numbers (see `ModelCard`), empty where it leaves it; `carries` are the precisions of the models that it takes.
+    `check` is called with a path before anything is converted, and returns why this file cannot go this way, as a
+    sentence, or nothing.
     """
 
     src: str
@@ -162,6 +168,7 @@ class ConverterSpec:
     methods: tuple[str, ...] = ()
     precision: str = ""
     carries: tuple[str, ...] = ("float32",)
+    check: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,4 +32,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         ),
         network="zoo_retinaface.network:build",
         recognise="zoo_retinaface.architectures:recognise",
+        native="zoo_retinaface.native:native",
     )

@@ -32,4 +32,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         network="zoo_scrfd.network:build",
         recognise="zoo_scrfd.config:recognise",
         config="zoo_scrfd.upstream:read",
+        native="zoo_scrfd.native:native",
     )

@@ -28,4 +28,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         architectures=("slim56",),
         network="zoo_slim56.network:build",
         recognise="zoo_slim56.network:recognise",
+        native="zoo_slim56.native:native",
     )

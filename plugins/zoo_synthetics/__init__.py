@@ -30,4 +30,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         network="zoo_synthetics.network:build",
         recognise="zoo_synthetics.names:recognise",
         config="zoo_synthetics.names:configured",
+        native="zoo_synthetics.native:native",
     )

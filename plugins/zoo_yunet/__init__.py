@@ -24,4 +24,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         network="zoo_yunet.network:build",
         recognise="zoo_yunet.config:recognise",
         config="zoo_yunet.config:read",
+        native="zoo_yunet.native:native",
     )
