@@ -89,6 +89,8 @@ def _port(asked: _Asked) -> int:
     plan = make_plan(asked.source, asked.target, values, asked.source_format, asked.target_format, asked.via)
     if asked.only_plan:
         models.print_plan(plan, asked.as_json)
+        if plan.unable:
+            raise UsageError(plan.unable)
         return DONE
     return models.convert(plan, allow_loss, asked.as_json)
 

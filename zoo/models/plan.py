@@ -23,7 +23,8 @@ DEFAULT_SIZE = (320, 320)
 @dataclass(frozen=True)
 class PortPlan:
     """A conversion that can be run. `edge_options` are the options of each edge of the `route`, None for one that has
-    none; `size` is (width, height) in pixels; `dynamic` are the dimensions that stay open."""
+    none; `size` is (width, height) in pixels; `dynamic` are the dimensions that stay open; `unable` says why the source
+    cannot go this way, where that can be told beforehand."""
 
     source: Artifact
     target: Path
@@ -33,6 +34,7 @@ class PortPlan:
     edge_options: tuple[Any, ...]
     size: tuple[int, int]
     dynamic: frozenset[str]
+    unable: str = ""
 
     @property
     def precision(self) -> str:
@@ -42,12 +44,13 @@ class PortPlan:
 
     @property
     def obstacle(self) -> str:
-        """What stands where the target is to be and stays there, as a sentence; empty where nothing does."""
+        """What is in the way: the source itself, or what stands where the target is to be and stays there, as a
+        sentence; empty where nothing is."""
         target = self.target
         if any(_same(target, part) for part in (self.source.path, *self.source.files)):
             return f"{target} is the source itself, which is never overwritten; choose another name."
-        if not target.exists():
-            return ""
+        if self.unable or not target.exists():
+            return self.unable
         if target.is_dir() and not self._replaceable():
             return f"{target} is a folder, which a conversion does not replace; choose another name."
         kept = f"{target} exists; choose another name, or replace it with --overwrite."
@@ -133,7 +136,14 @@ def plan_for(
         _edge_options(route.edges, values),
         traced_size(source.card, options.size),
         _dynamic(source.card, options),
+        _unable(source, route),
     )
+
+
+def _unable(source: Artifact, route: Route) -> str:
+    """Why the source cannot go its first edge, where that tells before anything is converted."""
+    check = route.edges[0].check if route.edges else ""
+    return str(resolve(check)(source.path)) if check and not route.missing else ""
 
 
 def target_spec(source: Artifact, target: Path, name: str) -> FormatSpec:
