@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from zoo_cpp.program import Activation, Step
-from zoo_cpp.reading.tensors import Piece, Tensor, nchw
+from zoo_cpp.reading.tensors import LARGEST, Piece, Tensor, UnreadableError, nchw
+
+MOST_CHANNELS = 1 << 16
+"""Channels of the deepest map that is taken for a network's."""
 
 
 @dataclass
@@ -21,9 +24,18 @@ class Builder:
     steps: list[Step] = field(default_factory=list)
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     name: str = ""
+    held: int = 0
+
+    def claim(self, numbers: int) -> None:
+        """Count arrays of so many `numbers` before they are made. Raises `UnreadableError` when all are too many."""
+        self.held += numbers
+        if self.held > LARGEST:
+            raise UnreadableError("and those before it make more numbers than any network here has")
 
     def step(self, kind: str, inputs: Sequence[int], size: tuple[int, int], channels: int, **more: Any) -> int:
         """Add a step whose output has `size` (height, width) and `channels`, and return that output's number."""
+        if not 0 < channels <= MOST_CHANNELS or min(size) < 1 or size[0] * size[1] * channels > LARGEST:
+            raise UnreadableError(f"makes a map of {size[1]}x{size[0]} pixels with {channels} channels")
         output = len(self.steps) + 1
         self.steps.append(Step(kind, tuple(inputs), output, channels, name=self.name, **more))
         self.sizes[output] = size
@@ -39,6 +51,7 @@ class Builder:
 
     def affine(self, piece: Piece, scale: Any, shift: Any) -> Piece:
         """Add a step that scales and shifts the channels of `piece`."""
+        self.claim(2 * piece.channels)
         weights = {"scale": np.asarray(scale, np.float32), "shift": np.asarray(shift, np.float32)}
         return replace(piece, value=self.alike("affine", piece, weights=weights))
 

@@ -25,6 +25,9 @@ class _Graph:
     steps: dict[int, Step]
     outputs: Sequence[Output]
 
+    def __post_init__(self) -> None:
+        self._sized = [step.output for step in self.steps.values() if step.kind == "resize" and len(step.inputs) > 1]
+
     def uses(self) -> Counter[int]:
         """How many steps and outputs read each value. One that gives its size alone does not count."""
         read = [value for step in self.steps.values() for value in _read(step)]
@@ -46,8 +49,9 @@ class _Graph:
         if gone in self.steps and gone != step.output:
             del self.steps[gone]
         self.steps[step.output] = step
-        for value, other in self.steps.items():
-            if other.kind == "resize" and other.inputs[1:] == (gone,):
+        for value in self._sized:
+            other = self.steps.get(value)
+            if other and other.inputs[1:] == (gone,):
                 self.steps[value] = replace(other, inputs=(other.inputs[0], instead))
 
 
@@ -108,8 +112,8 @@ def _with(step: Step, **weights: Floats) -> Step:
 
 def _after(graph: _Graph) -> bool:
     """Scale and shift behind a convolution, a group norm or another scale and shift become part of it."""
-    changed, users = False, graph.only_user()
-    for value, step in users.items():
+    changed = False
+    for value, step in reversed(graph.only_user().items()):  # of many scales each is multiplied, not the weights
         maker = graph.steps.get(value)
         if step.kind != "affine" or maker is None or maker.activation.kind != "none" or step.output not in graph.steps:
             continue

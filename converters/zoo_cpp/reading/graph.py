@@ -13,12 +13,15 @@ from zoo.errors import ModelError
 from zoo.plugins import catalogue, resolve
 from zoo_cpp.program import Output, Step
 from zoo_cpp.reading.building import Builder
-from zoo_cpp.reading.known import EVALUATORS
+from zoo_cpp.reading.known import EVALUATORS, bound
 from zoo_cpp.reading.operators import READERS
-from zoo_cpp.reading.tensors import HalfMean, Length, Piece, Tensor, UnreadableError, axes, merged
+from zoo_cpp.reading.tensors import LARGEST, HalfMean, Length, Piece, Tensor, UnreadableError, axes, merged
 
 FLAWS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError)
 """What the operators raise for a node whose attributes or operands are not as the format says."""
+
+
+MOST_NODES = 10_000
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ def load(path: Path, weights: bool = True) -> Any:
 
     try:
         files = resolve(catalogue().formats["onnx"].files)(path) if weights else [path]
-        model = onnx.load(str(path), load_external_data=len(files) > 1)
+        model = onnx.load(str(path), format="protobuf", load_external_data=len(files) > 1)
     except (DecodeError, OSError, *FLAWS) as error:
         raise ModelError(f"{path} is damaged or not an ONNX model: {error}.") from None
     if not model.graph.node:
         raise ModelError(f"{path} is damaged or not an ONNX model: it holds no network.")
+    if len(model.graph.node) > MOST_NODES:
+        raise ModelError(f"{path} has {len(model.graph.node):,} operators, more than any network here.")
     return model
 
 
@@ -84,6 +89,8 @@ def walk(model: Any, given: Input, width: int, height: int) -> tuple[list[Step],
 
 
 def _images(given: Input, width: int, height: int) -> Tensor:
+    if width * height * given.channels > LARGEST:
+        raise UnreadableError(f"has an input of {width}x{height} pixels")
     images, channels = axes("N", given.images), axes("C", given.channels)
     down, across = axes("H", height), axes("W", width)
     order = (images, down, across, channels) if given.last else (images, channels, down, across)
@@ -131,6 +138,7 @@ def _apply(builder: Builder, node: Any, inputs: Sequence[Any]) -> Any:
         if node.op_type == "Resize" and builder.opset < 11:
             return READERS["Upsample"](builder, inputs, attributes)
         return READERS[node.op_type](builder, inputs, attributes)
+    builder.claim(bound(node.op_type, inputs))
     return EVALUATORS[node.op_type](inputs, attributes)
 
 

@@ -7,16 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from zoo_cpp.reading.tensors import LARGEST, Known, UnreadableError
+from zoo_cpp.reading.tensors import Known, UnreadableError
 
 Attributes = Mapping[str, Any]
+
+LARGEST_MADE = 1 << 22
+"""Numbers in the largest array that is made of a shape."""
 
 
 def _limited(shape: Sequence[int]) -> tuple[int, ...]:
     sizes = tuple(int(size) for size in shape)
-    if any(size < 0 for size in sizes) or float(np.prod(np.array(sizes, float))) > LARGEST:
+    if any(size < 0 for size in sizes) or float(np.prod(np.array(sizes, float))) > LARGEST_MADE:
         raise UnreadableError(f"makes an array of shape {sizes}")
     return sizes
+
+
+def bound(operator: str, inputs: Sequence[Any]) -> int:
+    """At most how many numbers `operator` makes of `inputs`, for those that make more than they are given; those that
+    are given a shape limit themselves."""
+    arrays = [np.asarray(one) for one in inputs if one is not None]
+    if operator in ELEMENTWISE:
+        return int(np.prod(np.broadcast_shapes(*(one.shape for one in arrays)), dtype=float))
+    if operator == "Gather":
+        return int(arrays[1].size * (arrays[0].size // max(1, min(arrays[0].shape, default=1))))
+    return sum(one.size for one in arrays)
 
 
 def axes_of(inputs: Sequence[Any], attributes: Attributes, at: int = 1) -> list[int] | None:
@@ -119,6 +133,8 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Sequence[Any], Attributes
 def _numpy(function: Callable[..., Any]) -> Callable[[Sequence[Any], Attributes], Known]:
     return lambda inputs, _: np.asarray(function(*inputs))
 
+
+ELEMENTWISE = frozenset(["Add", "Div", "Equal", "Greater", "Less", "Max", "Min", "Mod", "Mul", "Sub", "Where"])
 
 EVALUATORS: Mapping[str, Callable[[Sequence[Any], Attributes], Known]] = {
     "Abs": _numpy(np.abs),

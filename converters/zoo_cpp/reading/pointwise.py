@@ -113,9 +113,10 @@ def group_norm(builder: Builder, inputs: Sequence[Any], attributes: Attributes) 
 def _normalised(
     builder: Builder, piece: Piece, groups: int, inputs: Sequence[Any], attributes: Attributes, repeats: int
 ) -> Tensor:
-    scale, shift = (np.repeat(weights(one), repeats) for one in inputs[1:3])
-    if scale.shape != (piece.channels,) or shift.shape != scale.shape:
-        raise UnreadableError(f"has {scale.shape} gains for {piece.channels} channels")
+    given = [weights(one) for one in inputs[1:3]]
+    if any(one.shape != (piece.channels // repeats,) for one in given):
+        raise UnreadableError(f"has {given[0].shape} gains for {piece.channels} channels")
+    scale, shift = (np.repeat(one, repeats) for one in given)
     epsilon, held = float(attributes.get("epsilon", 1e-5)), {"scale": scale, "shift": shift}
     value = builder.alike("groupnorm", piece, groups=groups, epsilon=epsilon, weights=held)
     return Tensor((piece,)).mapped([value])

@@ -20,7 +20,7 @@ Known: TypeAlias = NDArray[Any]
 """An array whose numbers do not depend on the image."""
 
 LARGEST = 1 << 28
-"""Numbers in the largest map, and in the largest array of weights, that is taken for a network's: 1 GiB."""
+"""Numbers in the largest map, and in all weights, that are taken for a network's: 1 GiB each."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,6 @@ def axes(kind: str, size: int) -> Dimension:
 def nchw(value: int, images: int, height: int, width: int, channels: int) -> Piece:
     """A map as (images, channels, height, width)."""
     dimensions = axes("N", images), axes("C", channels), axes("H", height), axes("W", width)
-    if height * width * channels > LARGEST:
-        raise UnreadableError(
-            f"makes a map of {width}x{height} pixels with {channels} channels, which no network here has"
-        )
     return Piece(value, height, width, channels, dimensions)
 
 

@@ -38,6 +38,7 @@ def conv(builder: Builder, inputs: Sequence[Any], attributes: Attributes) -> Ten
         kind, arranged = "depthwise", weight[:, 0].transpose(1, 2, 0)
     else:
         kind, arranged = "conv", _dense(weight, groups).transpose(0, 2, 3, 1)
+    builder.claim(arranged.size)
     held = {"weight": np.ascontiguousarray(arranged), "bias": bias}
     value = builder.step(kind, (piece.value,), size, weight.shape[0], window=window, weights=held)
     return builder.fresh(piece, images_of(piece), value)
@@ -69,6 +70,7 @@ def _dense_layer(builder: Builder, piece: Piece, weight: Array, bias: Array) -> 
     total = piece.height * piece.width * piece.channels
     if math.prod(axis.size for axis in order) != total or weight.shape[:1] != (total,) or weight.ndim != 2:
         raise UnreadableError(f"multiplies {piece.shape} with {weight.shape}, which is not the whole of an image")
+    builder.claim(2 * weight.size)
     indices = _places(piece, order)
     arranged = np.empty_like(weight)
     arranged[indices] = weight
