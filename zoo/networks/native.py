@@ -72,10 +72,9 @@ def _kind(name: str, values: Iterable[Any]) -> str:
     values = list(values)
     if values and all(isinstance(value, bool) for value in values):
         return "bool"
-    if values and all(type(value) is int and abs(value) < 1 << 31 for value in values):
-        return "int"
-    if values and all(type(value) in (int, float) and math.isfinite(value) for value in values):
-        return "double"
+    numbers = values and all(type(value) in (int, float) for value in values)
+    if numbers and all(math.isfinite(value) and abs(value) < 1 << 31 for value in values):
+        return "int" if all(type(value) is int for value in values) else "double"
     raise _unfit(name, values)
 
 

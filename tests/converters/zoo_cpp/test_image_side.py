@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from zoo_cpp.contract import constants
 
 from tests.converters.zoo_cpp import building
 from tests.converters.zoo_cpp.building import address, stride
@@ -21,7 +22,6 @@ from zoo.inference.crops import bicubic, cut
 from zoo.inference.preprocess import Preprocessor, parse_sizes
 from zoo.specs import Crop, ModelCard, Preprocess
 from zoo.types import Face
-from zoo_cpp.contract import constants
 
 HARNESS = Path(__file__).with_name("harness.cpp").read_text("utf-8")
 PARTS = ("image", "fit", "bicubic", "crop", "nms")
@@ -270,44 +270,15 @@ def test_contracts_that_no_code_can_be_made_of_are_refused() -> None:
             constants(card(contract))
 
 
-SANITIZED = """
-#include <cstdio>
-int main() {
-  unsigned state = 1;
-  int calls = 0;
-  for (int width = 1; width <= 70; ++width)
-    for (int height = 1; height <= 40; height += 1 + width % 5) {
-      const ptrdiff_t stride = 3 * width + width % 3;
-      const size_t bytes = static_cast<size_t>(stride) * static_cast<size_t>(height - 1) + 3u * static_cast<size_t>(width);
-      Block<uint8_t> image(bytes);
-      for (size_t i = 0; i < bytes; ++i) image.data[i] = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
-      int sizes[4];
-      fitted_size(width, height, sizes);
-      Block<float> fitted(sizeof(float) * 3 * static_cast<size_t>(sizes[2]) * static_cast<size_t>(sizes[3]));
-      fit_into(image.data, width, height, stride, fitted.data, 3 * sizes[2]);
-      for (int round = 0; round < 6; ++round, ++calls) {
-        float box[4], keypoints[10], points[6] = {1, 2, 3, 4, 5, 6}, areas[3] = {1, 2, 3};
-        for (float& value : box) value = static_cast<float>((state = state * 1664525u + 1013904223u) >> 24) / 2 - 32;
-        for (float& value : keypoints) value = static_cast<float>((state = state * 1664525u + 1013904223u) >> 24) / 2 - 32;
-        if (box[2] < box[0]) std::swap(box[0], box[2]);
-        if (round > 3) box[1] -= 1000;
-        const int wide = kInputWidth ? kInputWidth : 16, high = kInputHeight ? kInputHeight : 16;
-        Block<float> cut(sizeof(float) * 3 * static_cast<size_t>(wide) * static_cast<size_t>(high));
-        double matrix[6];
-        cut_to(image.data, width, height, stride, box, keypoints, wide, high, cut.data, matrix, points, 3, areas);
-      }
-    }
-  std::printf("%d\\n", calls);
-}
-"""
+SANITIZED = Path(__file__).with_name("every_width.cpp").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["bicubic", "aligned", "box", "square", "scrfd", "wide"])
+@pytest.mark.parametrize("name", ["bicubic", "aligned", "box", "longest"])
 def test_no_byte_beyond_is_touched(tmp_path: Path, name: str) -> None:
     contract = {**CROPS, **CONTRACTS}[name]
     side = Preprocess(**{**vars(contract), "size": "112x112"}) if name in CROPS else contract
-    flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-include", "utility")
+    flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
     path = building.compiled(tmp_path, source(side, HARNESS + SANITIZED), building.compilers()[0], flags, shared=False)
     done = subprocess.run([str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout) > 1000
+    assert int(done.stdout) > 900
