@@ -74,13 +74,15 @@ class Skip:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What came of it. Every input is accounted for: ``inputs == done + len(skipped)``."""
+    """What came of it. Every input is accounted for: ``inputs == done + len(skipped)``. `card` is that of the model it
+    was done with, where this is another than the request's."""
 
     inputs: int
     done: int
     skipped: tuple[Skip, ...] = ()
     outputs: tuple[Path, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
+    card: ModelCard | None = None
 
     @property
     def exit_code(self) -> int:

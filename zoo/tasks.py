@@ -184,12 +184,13 @@ def _detector(load: Any) -> dict[str, Any]:
 
 
 def _write_receipt(out: Path, asked: TaskRequest, result: TaskResult, seconds: float) -> None:
+    card = result.card or asked.card
     facts = {
         "task": f"{asked.method.name} {asked.task}",
-        "model": asked.card.id,
+        "model": card.id,
         "weights": _weights(getattr(asked.load, "found", None)),
         **_detector(asked.load),
-        "licences": {name: licence["name"] for name, licence in asdict(asked.card.licences).items()},
+        "licences": {name: licence["name"] for name, licence in asdict(card.licences).items()},
         "inputs": list(asked.inputs),
         "options": dict(asked.settings),
         "counts": {"inputs": result.inputs, "done": result.done, "skipped": len(result.skipped)},

@@ -75,7 +75,8 @@ def test_files_of_other_models_are_named(local: Path) -> None:
         ({"model": "yunet_n", "thresholds": "phot"}, UsageError, "Did you mean photo"),
         ({"model": "yunet_n", "runtime": "openvc"}, UsageError, "Did you mean opencv"),
         ({"model": "yunet_n", "device": "tpu"}, UsageError, "no device 'tpu'"),
-        ({"model": "scrfd_34g"}, WeightsError, "scrfd_34g"),
+        ({"model": "scrfd_34g"}, WeightsError, "Nobody publishes weights of scrfd_34g that can be fetched"),
+        ({"model": "arcface_r200"}, ModelError, "Nobody publishes weights of arcface_r200; give your own"),
     ],
 )
 def test_one_sentence_for_what_cannot_be(

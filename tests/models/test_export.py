@@ -41,6 +41,11 @@ def test_as_json_there_is_a_line_a_file(zoo: Zoo, desk: Path) -> None:
     assert (told["target"], told["hops"][0]["holds"]) == ("out/yunet_s.onnx", True)
 
 
+def test_the_receipt_names_the_model_that_was_exported(zoo: Zoo, desk: Path) -> None:
+    assert zoo("run", "yunet", "export", "--weights", "mine.onnx", "--out", "out", "photo=none").returncode == 0
+    assert json.loads((desk / "out" / "export.zoo.json").read_text())["model"] == "yunet_s"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -50,6 +55,7 @@ def test_as_json_there_is_a_line_a_file(zoo: Zoo, desk: Path) -> None:
         (["format=coco"], "A model cannot be written as coco"),
         (["--weights", "mine.onnx", "convert=opset"], "The option convert takes NAME=VALUE"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
+        (["convert=card=yunet_n"], "There is no option 'card' for torch -> onnx. It has "),
         (["photo.jpg"], "An export takes no inputs"),
     ],
 )

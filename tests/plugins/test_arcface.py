@@ -118,6 +118,24 @@ def test_own_variants_are_built_recognised_and_run(architecture: str, arguments:
     assert embeddings.shape == (2, arguments.get("embedding", CONFIGS[architecture].embedding))
 
 
+def test_a_state_dict_that_may_have_come_from_mxnet_is_told_to_be_one(tmp_path: Path) -> None:
+    from zoo.inference.artifacts import identify
+    from zoo.inference.loading import request
+    from zoo.models.plan import make_plan
+    from zoo.weights import WeightStore
+
+    path, said = tmp_path / "backbone.pth", list[str]()
+    wanted = shapes("arcface_r34", embedding=8, size=16)
+    torch.save({name: torch.zeros(shape, dtype=torch.int8) for name, shape in wanted.items()}, path)
+    assert request(path, WeightStore(say=said.append)).card.id == "arcface_r34"
+    (doubt,) = said
+    assert "is taken for arcface_r34; arcface_lresnet34e_ir has the same tensors" in doubt
+    assert make_plan(path, tmp_path / "own.onnx", {}).describe()["doubt"] == doubt
+    for name in ("arcface_r34", "arcface_lresnet34e_ir"):
+        found = identify(path, card=name)
+        assert (found.card.id, found.doubt) == (name, "")
+
+
 def test_mxnets_networks_normalise_themselves() -> None:
     from zoo_arcface.network import build
 

@@ -25,6 +25,8 @@ def print_plan(plan: PortPlan, as_json: bool) -> None:
         return
     click.echo(f"{document['source']} ({document['from']}) -> {document['target']} ({document['to']})")
     click.echo(f"model: {document['model']}, {document['known']}")
+    if document["doubt"]:
+        click.echo(document["doubt"])
     rows = [
         (
             number,

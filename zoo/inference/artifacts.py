@@ -22,12 +22,14 @@ from zoo.specs import FormatSpec, ModelCard
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model on disk: where, in which format, and what it is. `how` says how the card was found, as a phrase."""
+    """A model on disk: where, in which format, and what it is. `how` says how the card was found, as a phrase, and
+    `doubt` as a sentence what else the file may be, of which nothing in it tells."""
 
     path: Path
     format: str
     card: ModelCard
     how: str = ""
+    doubt: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -203,7 +205,20 @@ def _of_architecture(
         )
     found = cards[fitting[0]]
     _require_fit(path, found, architecture, arguments)
-    return Artifact(path, spec.name, replace(found, network={**found.network, **arguments}), how)
+    doubt = "" if card else _doubt(path, found, arguments)
+    return Artifact(path, spec.name, replace(found, network={**found.network, **arguments}), how, doubt)
+
+
+def _doubt(path: Path, card: ModelCard, arguments: Mapping[str, Any]) -> str:
+    """The sentence of `Artifact.doubt` for a file that was taken for the `card`'s because of its tensors."""
+    alike = [one for one, other in catalogue().methods[card.method].alike.items() if other == card.architecture]
+    others = " or ".join(name for one in alike for name in _nearest(one, arguments, card.method))
+    if not others:
+        return ""
+    return (
+        f"{path} is taken for {card.id}; {others} has the same tensors and computes other numbers of them: say with"
+        f" card=MODEL which it is."
+    )
 
 
 def _nearest(architecture: str, arguments: Mapping[str, Any], method: str) -> list[str]:

@@ -36,7 +36,7 @@ class LoadRequest:
     def session(self) -> Session:
         """Open the file. Raises as `zoo.runtimes.open_session`."""
         if self.path is None:
-            raise ModelError(f"The card {self.card.id} lists no weights, so there is nothing to open.")
+            raise ModelError(f"Nobody publishes weights of {self.card.id}; give your own with --weights FILE.")
         return open_session(
             self.path, self.format, runtime=self.runtime, threads=self.threads, device=self.device, card=self.card
         )
@@ -108,6 +108,8 @@ def request(
         raise WeightsError(f"There is no file of weights at {weights}.")
     brought = Path(weights or model) if weights or _is_file(model) else None
     artifact = identify(brought, card=find_card(model, card).id if weights else card) if brought else None
+    if artifact and artifact.doubt:
+        store.say(artifact.doubt)
     found = artifact.card if artifact else find_card(model, card)
     method = catalogue().methods[found.method]
     made: Any = make(resolve(method.options), options or {})  # type: ignore[arg-type]

@@ -130,6 +130,8 @@ class _Run:
 
     def __init__(self, plan: PortPlan, progress: Progress) -> None:
         self.plan, self.progress, self.notes = plan, progress, list[str]()
+        if plan.source.doubt:
+            self.note(plan.source.doubt)
         self.photo = self._photo()
         self.original: Session | None = parity.runnable(plan.source)
         fixed = parity.only_size(self.original, plan.source.card) if self.original else None

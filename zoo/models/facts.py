@@ -40,6 +40,8 @@ def facts(path: Path, format: str = "", card: str = "", count: bool = False) -> 
             raise
         problems.append(str(error))
         artifact = Artifact(path, sniffed[0].format if sniffed else "", NOBODYS)
+    if artifact.doubt:
+        problems.append(artifact.doubt)
     parts: tuple[Part, ...] = (_identity, _contract, _ends, _weights, _counts)
     if not count and artifact.format and not _weights_alone(artifact):
         parts = parts[:-1]

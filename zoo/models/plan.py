@@ -69,6 +69,7 @@ class PortPlan:
             "to": self.writes.name,
             "model": self.source.card.id,
             "known": self.source.how,
+            "doubt": self.source.doubt,
             "hops": [
                 {
                     "from": edge.src,
@@ -207,12 +208,15 @@ def described(options: PortOptions) -> tuple[str, Mapping[str, Any]] | None:
 def _edge_options(edges: Sequence[ConverterSpec], values: Mapping[str, Any]) -> tuple[Any, ...]:
     """The options of each edge; a value belongs to every edge that knows its name."""
     classes: list[Any] = [resolve(edge.options) if edge.options else None for edge in edges]
-    known = set().union(*(describe(cls) for cls in classes if cls), describe(PortOptions))
+    known = set().union(*(describe(cls) for cls in classes if cls))
     for name in values:
         if name not in known:
-            way = " -> ".join([edges[0].src, *(edge.dst for edge in edges)]) if edges else "this conversion"
-            listed = ", ".join(sorted(known))
-            raise UsageError(f"There is no option {name!r} for {way}.{suggestion(name, known)} Known: {listed}.")
+            way = " -> ".join([edges[0].src, *(edge.dst for edge in edges)]) if edges else "a copy"
+            near = suggestion(name, {*known, *describe(PortOptions)} - {name})
+            raise UsageError(
+                f"There is no option {name!r} for {way}.{near} It has {', '.join(sorted(known)) or 'none of its own'};"
+                " those of every conversion are flags."
+            )
     return tuple(
         make(cls, {name: value for name, value in values.items() if name in describe(cls)}) if cls else None
         for cls in classes

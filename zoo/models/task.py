@@ -49,6 +49,7 @@ def export(request: TaskRequest) -> TaskResult:
             "told": [line for one in done for line in one.told],
             "exports": [one.to_dict() for one in done],
         },
+        card=source.card,
     )
 
 
@@ -75,7 +76,7 @@ def original(card: ModelCard, settings: Any, target: str, store: WeightStore) ->
     files = [file for file in card.weights if _leads(file, card, target)]
     if not files:
         raise WeightsError(
-            f"The card of {card.id} lists no file of which a {target} can be made; give one with --weights."
+            f"The card of {card.id} lists no file of which {target} can be made; give your own with --weights FILE."
         )
     files.sort(key=lambda file: (not catalogue().formats.document(file.format)["tensors"], not usable(file.format)))
     chosen = next((file for file in files if file.sha256 or store.find(file, card.id)), files[0])

@@ -72,7 +72,7 @@ class WeightStore:
         self.cache = Cache(cache_dir() / "weights")
         self.records = Records(self.cache.folder / "recorded")
         self._progress = progress or Silent()
-        self._say = say
+        self.say = say
 
     def path(self, file: WeightFile, owner: str = "", licences: Licences | Licence | None = None) -> Path:
         """The path of `file`, fetched when this machine does not have it, and verified in any case.
@@ -219,7 +219,7 @@ class WeightStore:
     def _announce(self, file: WeightFile, owner: str, text: str, licences: Licences | Licence | None) -> None:
         size = f" ({megabytes(file.size)})" if file.size else ""
         terms = f"; {describe(licences)}" if licences else ""
-        self._say(f"Fetching {owner or file.name}{size} from {text}{terms}")
+        self.say(f"Fetching {owner or file.name}{size} from {text}{terms}")
 
     def _download(self, addresses: list[Address], file: WeightFile) -> Path:
         with Part.resume(self.cache.parts, file.sha256) as part:
@@ -264,10 +264,10 @@ def _noted(where: str, reasons: list[str]) -> Iterator[None]:
 
 
 def _unpublished(file: WeightFile, owner: str) -> WeightsError:
-    note = f" ({file.note})" if file.note else ""
+    note = f": {file.note.rstrip('.')}" if file.note else ""
     return WeightsError(
-        f"Nobody publishes a sha256 of {file.name}{note}, so that it cannot be fetched; get it yourself and give it "
-        f"with `zoo weights add FILE --as {owner or 'MODEL'}`."
+        f"Nobody publishes weights of {owner or 'this model'} that can be fetched and verified ({file.name}{note}); "
+        f"give yours with --weights FILE, or for good with `zoo weights add FILE --as {owner or 'MODEL'}`."
     )
 
 
