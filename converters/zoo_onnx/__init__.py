@@ -1,11 +1,11 @@
-"""ONNX: the model format, and the two runtimes that execute it."""
+"""ONNX: the model format, the two runtimes that execute it, and the way to int8."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import FormatSpec, HealthCheck, RuntimeSpec
+from zoo.specs import ConverterSpec, FormatSpec, HealthCheck, RuntimeSpec
 
 ZOO_API = 1
 
@@ -45,6 +45,20 @@ def zoo_runtimes() -> Iterator[RuntimeSpec]:
         needs=("cv2", "onnx"),
         install="pip install opencv-python-headless onnx",
         preference=10,
+    )
+
+
+@hookimpl
+def zoo_converters() -> Iterator[ConverterSpec]:
+    """ONNX in int8."""
+    yield ConverterSpec(
+        src="onnx",
+        dst="onnx",
+        run="zoo_onnx.int8:to_int8",
+        options="zoo_onnx.options:QuantiseOptions",
+        needs=("onnxruntime", "onnx"),
+        install="pip install 'facezoo[cpu]'",
+        precision="int8",
     )
 
 

@@ -1,4 +1,4 @@
-"""TFLite: the format, the runtime that executes it, and the ways to and from ONNX."""
+"""TFLite: the format, the runtime that executes it, the ways to and from ONNX, and to int8."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def zoo_runtimes() -> Iterator[RuntimeSpec]:
 
 @hookimpl
 def zoo_converters() -> Iterator[ConverterSpec]:
-    """To and from ONNX."""
+    """To and from ONNX, and to int8."""
     yield ConverterSpec(
         src="tflite",
         dst="onnx",
@@ -59,6 +59,15 @@ def zoo_converters() -> Iterator[ConverterSpec]:
         cost=5.0,
         needs=("ai_edge_litert",),
         install=_INSTALL,
+    )
+    yield ConverterSpec(
+        src="tflite",
+        dst="tflite",
+        run="zoo_tflite.int8:to_int8",
+        options="zoo_tflite.options:QuantiseOptions",
+        needs=("ai_edge_litert", "ai_edge_quantizer"),
+        install=_INSTALL,
+        precision="int8",
     )
 
 

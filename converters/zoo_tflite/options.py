@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zoo.models.int8.options import Int8Options
 from zoo.options import option
 
 
@@ -26,3 +27,8 @@ class Onnx2tfOptions:
     python: str = option(
         "python3.12", "Python 3.12, which onnx2tf needs: a command or a path; used for building alone."
     )
+
+
+@dataclass(frozen=True)
+class QuantiseOptions(Int8Options):
+    """What is asked of a network in int8."""

@@ -27,6 +27,10 @@ from zoo.runtimes import Session
 from zoo.specs import ModelCard
 from zoo.types import Faces, Floats
 
+SCALES = "160,320,640,1280"
+"""Longest sides in pixels at which a detector of any size is calibrated as well as at its own: a face of any
+size is then seen by each of its levels, which photographs of one size would leave without ranges."""
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -72,6 +76,10 @@ class Judge:
         model = self._load(original, self.inputs)
         self.known = [_known(model, picture) for picture in self.pictures]
         self.wanted = [model(one.image, faces) for one, faces in zip(self.pictures, self.known, strict=True)]
+        if self.size is None and not original.card.preprocess.crop.kind:
+            larger = self._load(original, self.inputs, SCALES)
+            for picture in self.pictures:
+                larger(picture.image)
         if not self.inputs:
             raise InputError(
                 f"There are no faces in {pictures.where}, and {original.card.id} works on faces: calibrate with others."
@@ -85,8 +93,32 @@ class Judge:
         if "photo" not in card.thresholds or card.preprocess.crop.kind:
             return self._loss(self.wanted, found), None
         fitted = refit(self.wanted, found, self.pictures, card.thresholds["photo"].score)
-        wanted = [faces.select(faces.scores >= fitted.before) for faces in self.wanted]
+        wanted = [self._sure(faces) for faces in self.wanted]
         return self._loss(wanted, [faces.select(faces.scores >= fitted.after) for faces in found]), fitted
+
+    def error(self, product: Artifact, count: int) -> float:
+        """What a quantised model adds to what is found in at most `count` of the pictures: the average difference of
+        points as a fraction of the face's size, that of scores, and of the cosine of embeddings from 1."""
+        model = self._load(product, [])
+        step = max(1, len(self.pictures) // count)
+        errors, faces = 0.0, 0
+        for index in range(0, len(self.pictures), step):
+            wanted = self._sure(self.wanted[index])
+            found = model(self.pictures[index].image, self.known[index])
+            rows, partners = decoded.pairs(wanted, found)
+            one = decoded.difference(wanted.select(rows), found.select(partners))
+            scores = np.abs(wanted.scores[rows] - found.scores[partners]).sum()
+            errors += len(rows) * (one.fraction + 1 - (1 if one.cosine is None else one.cosine)) + float(scores)
+            errors += len(wanted) - len(rows)
+            faces += len(wanted)
+        return errors / max(1, faces)
+
+    def _sure(self, faces: Faces) -> Faces:
+        """Those of the original's faces that reach its threshold."""
+        card = self.original.card
+        if "photo" not in card.thresholds or card.preprocess.crop.kind:
+            return faces
+        return faces.select(faces.scores >= card.thresholds["photo"].score)
 
     def _loss(self, wanted: Sequence[Faces], found: Sequence[Faces]) -> Loss:
         each = [decoded.difference(one, other) for one, other in zip(wanted, found, strict=True)]
@@ -102,16 +134,16 @@ class Judge:
             shares.append((1 - cosine) / (1 - limits.cosine))
         return Loss(faces, missing, excess, fraction, cosine, float(max(shares)))
 
-    def _load(self, artifact: Artifact, fed: list[Floats]) -> Model:
+    def _load(self, artifact: Artifact, fed: list[Floats], size: str = "") -> Model:
         """The model, its network's inputs put into `fed`; a detector looks for faces down to `FLOOR` of its threshold,
-        at the one size that the original's file takes where it takes no other."""
+        at `size`, or the one that the original's file takes where it takes no other."""
         card, options = artifact.card, dict[str, Any]()
         cls: Any = resolve(catalogue().methods[card.method].options)
         if not card.preprocess.crop.kind and issubclass(cls, DetectorOptions):
             if "photo" in card.thresholds:
                 options["score_threshold"] = card.thresholds["photo"].score * FLOOR
-            if self.size:
-                options["size"] = f"{self.size[0]}x{self.size[1]}"
+            if chosen := size or ("x".join(map(str, self.size)) if self.size else ""):
+                options["size"] = chosen
         request = _Listened(card, artifact.path, artifact.format, options=make(cls, options), device="cpu", fed=fed)
         return request.load()
 

@@ -13,8 +13,8 @@ class Int8Options:
 
     calibrate: str = option(
         "",
-        "Photographs from which the ranges of numbers are taken and on which loss is measured: a folder, a pattern, or a"
-        " data set as PATH or FORMAT:PATH. Default: the zoo's sample photographs, which are few.",
+        "Photographs from which the ranges of numbers are taken and on which loss is measured: a folder, a pattern, or"
+        " a data set as PATH or FORMAT:PATH. Default: the zoo's sample photographs, which are few.",
     )
     calibration_images: int = option(64, "Use at most so many of them, spread over the whole set.", least=1)
     aim: float = option(

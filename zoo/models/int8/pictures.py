@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import cv2
 import numpy as np
 
 from zoo.datasets.dataset import Dataset, open_dataset
-from zoo.datasets.formats import Reader
 from zoo.datasets.recognise import SURE, ranked
 from zoo.datasets.sample import Annotation
-from zoo.errors import InputError, UsageError, WeightsError
+from zoo.errors import InputError, WeightsError
 from zoo.images import read
 from zoo.inference import sources
 from zoo.plugins import catalogue
@@ -60,8 +58,8 @@ def collect(text: str, limit: int) -> Pictures:
     """
     if not text:
         return _samples(limit)
-    format, path = _split(text)
-    dataset = _dataset(path, format)
+    named, path = _split(text)
+    dataset = _dataset(path, named)
     found, skipped = _of_set(dataset, limit) if dataset else _of_folder(path, limit)
     if not found:
         raise InputError(f"{path} holds no photograph that can be read, so nothing can be calibrated with it.")
@@ -86,9 +84,9 @@ def _samples(limit: int) -> Pictures:
 
 
 def _split(text: str) -> tuple[str, Path]:
-    format, _, path = text.partition(":")
-    if path and format in catalogue().formats:
-        return format, Path(path)
+    named, _, path = text.partition(":")
+    if path and named in catalogue().formats:
+        return named, Path(path)
     return "", Path(text)
 
 

@@ -44,8 +44,8 @@ def _tell(edge: Edge, pictures: Pictures) -> None:
         edge.note(f"{pictures.skipped} photographs could not be read and were left out")
     if pictures.few:
         edge.note(
-            f"calibrated with {len(pictures.pictures)} photographs of {pictures.where}: some 64 like those to come, said"
-            " with calibrate=PATH, give better ranges and a loss that can be relied on"
+            f"calibrated with {len(pictures.pictures)} of {pictures.where}: some 64 photographs like those to come,"
+            " said with calibrate=PATH, give better ranges and a loss that can be relied on"
         )
 
 
@@ -70,7 +70,7 @@ def _finding(quantiser: Quantiser, pictures: Pictures, judge: Judge, chosen: Cho
         "layers": layers,
         "kept in float": list(best.kept),
         "choices": [choice.to_dict() for choice in chosen.tried],
-        "noise": {layer: round(value, 2) for layer, value in chosen.noise.items()},
+        "errors": {layer: round(value, 6) for layer, value in chosen.errors.items()},
         "loss": best.loss.to_dict(),
     }
     told = [f"int8, {len(choice.kept)} of {layers} layers in float: {choice.loss.told}" for choice in chosen.tried]

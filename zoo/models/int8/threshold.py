@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.geometry import iou
 from zoo.models.int8.pictures import Picture
@@ -66,7 +67,8 @@ def _unlabelled(faces: Faces, picture: Picture) -> Floats:
         return np.zeros(0, np.float32)
     if not len(picture.boxes):
         return faces.scores
-    return faces.scores[iou(faces.boxes, picture.boxes).max(axis=1) < LABELLED]
+    alone: NDArray[np.bool_] = iou(faces.boxes, picture.boxes).max(axis=1) < LABELLED
+    return faces.scores[alone]
 
 
 def _nearest(scores: Floats, count: int, threshold: float) -> float:

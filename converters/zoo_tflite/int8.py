@@ -1,0 +1,131 @@
+"""TFLite in int8, by ai-edge-quantizer: weights with a scale a channel, activations with a scale a tensor, both int8 as
+TFLite has it. What is no layer, such as the sigmoid of scores, stays float, and so do inputs and outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ModelError
+from zoo.models.edges import Edge
+from zoo.models.int8.quantise import quantise
+from zoo.models.quiet import hushed
+from zoo.specs import ModelCard
+from zoo.types import Floats
+from zoo_tflite.cards import without_card
+from zoo_tflite.model import read
+
+LAYERS = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "CONV_2D_TRANSPOSE",
+    "FULLY_CONNECTED",
+    "ADD",
+    "MAX_POOL_2D",
+    "AVERAGE_POOL_2D",
+    "MEAN",
+    "PAD",
+    "CONCATENATION",
+    "RESIZE_NEAREST_NEIGHBOR",
+    "RESIZE_BILINEAR",
+)
+"""Operations that are computed in int8. The convolutions and products are what costs; the others pass bytes on, so that
+these need not become float between them."""
+
+
+def to_int8(edge: Edge) -> ModelCard:
+    """A TFLite file in int8. Raises `ModelError` for one that cannot be quantised, and as
+    `zoo.models.int8.quantise.quantise`."""
+
+    def make(inputs: Sequence[Floats]) -> TfliteQuantiser:
+        return TfliteQuantiser(edge.source, inputs)
+
+    return quantise(edge, "tflite", make)
+
+
+class TfliteQuantiser:
+    """A `zoo.models.int8.choosing.Quantiser` of the file at `source`, calibrated with `inputs`. Raises `ModelError` for
+    a file that cannot be quantised."""
+
+    def __init__(self, source: Path, inputs: Sequence[Floats]) -> None:
+        self._source, self._bytes = source, bytes(without_card(read(source)))
+        with _quietly(source):
+            self._scopes = dict(_scopes(self._bytes))
+            if not self._scopes:
+                raise ModelError(f"{source} has no layer that can be quantised.")
+            self._ranges = self._calibrated(inputs)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """See `zoo.models.int8.choosing.Quantiser.layers`: the kind of each and its place among all operations."""
+        return tuple(self._scopes)
+
+    def write(self, path: Path, layers: frozenset[str]) -> None:
+        """See `zoo.models.int8.choosing.Quantiser.write`."""
+        with _quietly(self._source):
+            made = self._quantizer(layers).quantize(self._ranges, enable_progress_report=False)
+            path.write_bytes(made.quantized_model)
+
+    def _quantizer(self, layers: frozenset[str]) -> Any:
+        from ai_edge_quantizer import quantizer
+
+        asked = quantizer.Quantizer(self._bytes)
+        for name in layers:
+            operation, scope = self._scopes[name]
+            asked.add_static_config(f"^{re.escape(scope)}$", operation, activation_num_bits=8, weight_num_bits=8)
+        return asked
+
+    def _calibrated(self, inputs: Sequence[Floats]) -> dict[str, Any]:
+        """The least and the largest value of each tensor over `inputs`. Each is run by itself and the extremes are
+        taken here: the library's own average of them forgets the first photographs for the last."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        signatures = Interpreter(model_content=self._bytes).get_signature_list()
+        key = next(iter(signatures), None)
+        name = signatures[key]["inputs"][0] if key is not None else None
+        asked, found = self._quantizer(frozenset(self._scopes)), dict[str, Any]()
+        for images in inputs:
+            once = asked.calibrate({key: [{name: images}]}, num_threads=1)
+            for tensor, extremes in once.items():
+                known = found.get(tensor)
+                found[tensor] = _wider(known, extremes) if known else extremes
+        return found
+
+
+def _wider(one: Any, other: Any) -> Any:
+    """The range that holds both."""
+    if not other or "min" not in other:
+        return one
+    return {**one, "min": np.minimum(one["min"], other["min"]), "max": np.maximum(one["max"], other["max"])}
+
+
+def _scopes(data: bytes) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """The operations of the file that are layers: a name, and what ai-edge-quantizer knows each by."""
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils as flatbuffers
+
+    model = flatbuffers.read_model(data)
+    for number, operation in enumerate(model.subgraphs[0].operators):
+        code = model.operatorCodes[operation.opcodeIndex].builtinCode
+        kind = flatbuffers.TFL_OP_CODE_TO_NAME.get(code)
+        if kind is None or kind.value not in LAYERS:
+            continue
+        yield f"{kind.value}_{number}", (kind, flatbuffers.get_op_scope(operation, model.subgraphs[0].tensors))
+
+
+@contextlib.contextmanager
+def _quietly(source: Path) -> Iterator[None]:
+    """Without the library's progress and report; what it raises, which has no base of its own, becomes `ModelError`."""
+    try:
+        with hushed("absl"), contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except (ModelError, OSError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise ModelError(f"{source} cannot be quantised: {said}.") from error
