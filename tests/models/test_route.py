@@ -20,7 +20,8 @@ EDGES = [
     ConverterSpec("c", "f", "m:f", cost=50),
     ConverterSpec("f", "g", "m:f", methods=("yunet",)),
     ConverterSpec("g", "h", "m:f", needs=("zoo_no_such_module",), install="pip install it"),
-    ConverterSpec("c", "c", "m:f", precision="int8"),
+    ConverterSpec("c", "c", "m:f", precision="int8", cost=2),
+    ConverterSpec("c", "k", "m:f", precision="int8"),
     ConverterSpec("c", "i", "m:f", cost=3, carries=("float32", "int8")),
     ConverterSpec("c", "i", "m:g", cost=1, precision="float16"),
     ConverterSpec("i", "j", "m:f", precision="decimal3"),
@@ -64,7 +65,7 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it() -> None:
 def test_ways_for_some_methods_only() -> None:
     assert "g" in reachable("a", "yunet")
     assert "g" not in reachable("a", "scrfd")
-    with pytest.raises(UsageError, match="no way from a to g for models of scrfd; a can become: b, c, d, e, f, i, j"):
+    with pytest.raises(UsageError, match="no way from a to g for models of scrfd; a can become: b, c, d, e, f, i, j, k"):
         find("a", "g", "scrfd")
 
 
@@ -97,12 +98,13 @@ def test_a_precision_that_is_there_stays() -> None:
 
 def test_a_format_that_has_but_one_precision_is_made_in_it() -> None:
     assert precisions("i", "j", precision="float32") == [("j", "decimal3")]
+    assert precisions("a", "k", precision="float32") == [("b", ""), ("c", ""), ("k", "int8")]
     assert reachable("i", "yunet", "int8") == []
 
 
 def test_a_target_that_cannot_hold_the_precision_is_named() -> None:
     with pytest.raises(
-        UsageError, match=r"no way from a to e in int8 for models of yunet; in int8 there can be: c, i\."
+        UsageError, match=r"no way from a to e in int8 for models of yunet; in int8 there can be: c, i, k\."
     ):
         find("a", "e", "yunet", precision="int8")
     with pytest.raises(UsageError, match="no way from c in int8 to e for models of yunet; c can become: i"):

@@ -88,8 +88,9 @@ class _Way:
         return self.at(edge.dst, edge.precision or place.precision, place.passed)
 
     def ends(self, place: Place) -> bool:
-        """Whether nothing is left to go."""
-        return place.passed == len(self.stops) and self.precision in (FLOAT, place.precision)
+        """Whether nothing is left to go. All stops may have been passed, and the last of them left again."""
+        there = place.passed == len(self.stops) and place.format == self.stops[-1]
+        return there and self.precision in (FLOAT, place.precision)
 
 
 def find(
