@@ -28,6 +28,7 @@ TYPES = {int(number): name for number, name in (pair.split() for pair in _NUMBER
 
 _PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"([^"\n]*)"', re.MULTILINE)
+_STATE_FILE = "checkpoint"
 _VALUES = {5: "<f4", 6: "<f8"}
 """Fields of ``TensorProto`` with packed numbers of a fixed size; 7, 10, 11 and 13 are variable-length ones."""
 
@@ -46,12 +47,14 @@ class Entry:
 
 def locate(path: Path) -> Path:
     """The prefix of the checkpoint that `path` means: the prefix itself, any of its files, or a folder, whose file
-    ``checkpoint`` names the latest. Of a V1 checkpoint the prefix is the file.
+    ``checkpoint`` names the latest, or that file. Of a V1 checkpoint the prefix is the file.
 
     Raises `ModelError` where there is none.
     """
     if path.is_dir():
         return _latest(path)
+    if path.name == _STATE_FILE and _named(path):
+        return _latest(path.parent)
     prefix = path if path.is_file() and not _PART.search(path.name) else path.with_name(_PART.sub("", path.name))
     if not prefix.is_file() and not _index(prefix).is_file():
         raise ModelError(f"There is no TensorFlow checkpoint at {path}: neither {prefix.name} nor {prefix.name}.index.")
@@ -86,16 +89,25 @@ def arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def _latest(folder: Path) -> Path:
     """The checkpoint that the folder's state file names; it says the path of another machine at times."""
-    state = folder / "checkpoint"
-    found = _STATE.search(state.read_text("utf-8", "replace")[: 1 << 16]) if state.is_file() else None
+    found = _named(folder / _STATE_FILE)
     if found:
-        prefix = folder / re.split(r"[/\\]", found[1])[-1]
+        prefix = folder / found
         if prefix.is_file() or _index(prefix).is_file():
             return prefix
     indices = list(folder.glob("*.index"))
     if len(indices) == 1 and not found:
         return indices[0].with_suffix("")
     raise ModelError(f"{folder} does not say which checkpoint is meant; give the path of its .index file.")
+
+
+def _named(state: Path) -> str:
+    """The name of the checkpoint that a state file names, empty for a file that is none, or is not there."""
+    try:
+        with state.open("rb") as stream:
+            found = _STATE.search(stream.read(1 << 16).decode("utf-8", "replace"))
+    except OSError:
+        return ""
+    return re.split(r"[/\\]", found[1])[-1] if found else ""
 
 
 def _index(prefix: Path) -> Path:

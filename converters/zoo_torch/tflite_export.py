@@ -21,7 +21,8 @@ def to_tflite(edge: Edge) -> ModelCard:
     """Write the card's network with the source's weights for one image of `edge.size`, in float32.
 
     With the layout ``nhwc`` the input is (1, H, W, 3), and the card says so; outputs stay as the network has them,
-    under the card's names. A TFLite file cannot keep the size of the input open: what `edge.dynamic` asks for is told
+    under the card's names. The input has the card's name where Python could call a variable so; else it is ``input``,
+    and the card says so. A TFLite file cannot keep the size of the input open: what `edge.dynamic` asks for is told
     to be fixed.
     """
     network, shapes = tried(edge)
@@ -30,9 +31,10 @@ def to_tflite(edge: Edge) -> ModelCard:
     if edge.dynamic:
         edge.note(f"TFLite fixes the size: one image of {width}x{height}")
     shape = (1, height, width, 3) if edge.options.layout == "nhwc" else (1, 3, height, width)
-    _convert(network, outputs, torch.zeros(shape), edge)
-    preprocess = replace(edge.card.preprocess, layout=edge.options.layout)
-    return replace(edge.card, preprocess=preprocess, outputs=outputs)
+    card = replace(edge.card, input=edge.card.input if edge.card.input.isidentifier() else "input")
+    _convert(network, card.input, outputs, torch.zeros(shape), edge)
+    preprocess = replace(card.preprocess, layout=edge.options.layout)
+    return replace(card, preprocess=preprocess, outputs=outputs)
 
 
 class _Named(torch.nn.Module):
@@ -47,9 +49,8 @@ class _Named(torch.nn.Module):
         return dict(zip(self.outputs, self.network(images), strict=True))
 
 
-def _convert(network: Any, outputs: Sequence[str], images: torch.Tensor, edge: Edge) -> None:
+def _convert(network: Any, name: str, outputs: Sequence[str], images: torch.Tensor, edge: Edge) -> None:
     """litert-torch tells its progress on the terminal, which is kept out of the way."""
-    name = edge.card.input if edge.card.input.isidentifier() else "input"
     try:
         with hushed("torch"), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             import litert_torch

@@ -41,7 +41,7 @@ def folder(fixtures: Path, tmp_path: Path) -> Path:
 
 def test_a_checkpoint_may_be_called_by_any_of_its_names(folder: Path) -> None:
     prefix = folder / "model.ckpt-100"
-    for path in (folder, prefix, *(folder.glob("model.ckpt-100.*"))):
+    for path in (folder, folder / "checkpoint", prefix, *(folder.glob("model.ckpt-100.*"))):
         assert checkpoint.locate(path) == prefix
         assert sniff.checkpoint(path)[0] > 0.9, path
     assert [path.name for path in checkpoint.files(folder)] == [
@@ -61,6 +61,11 @@ def test_the_latest_of_a_folder_is_meant_and_never_one_outside_it(folder: Path, 
     assert checkpoint.locate(folder) == folder / "model.ckpt-100"
     with pytest.raises(ModelError, match="no TensorFlow checkpoint"):
         checkpoint.tensors(tmp_path / "nothing")
+
+
+def test_any_other_text_of_that_name_is_no_checkpoint(folder: Path) -> None:
+    (folder / "checkpoint").write_text("where we were last night")
+    assert sniff.checkpoint(folder / "checkpoint")[0] == 0
 
 
 @pytest.mark.xdist_group("tensorflow")

@@ -23,6 +23,7 @@ from zoo.errors import ModelError, UsageError  # noqa: E402
 from zoo.inference.artifacts import identify  # noqa: E402
 from zoo.models.convert import Ported, convert  # noqa: E402
 from zoo.models.edges import network  # noqa: E402
+from zoo.models.parity import open_artifact  # noqa: E402
 from zoo.models.plan import make_plan  # noqa: E402
 from zoo.plugins import catalogue, resolve  # noqa: E402
 from zoo.specs import ModelCard  # noqa: E402
@@ -81,6 +82,7 @@ def assert_same_model(source: Source, path: Path) -> None:
     """The file at `path` says what it is, and finds what the source's weights find."""
     found = identify(path)
     assert (found.card.id, found.how) == (source.card.id, "described by the card inside it")
+    assert open_artifact(found).inputs[0].name == found.card.input
     options: dict[str, Any] = {}
     if not source.card.preprocess.crop.kind:
         options["size"] = networks.size_of(source.card)
