@@ -14,13 +14,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+TABLES = 100_000
+"""Tables in lists that are looked at: ten times what the largest networks have."""
+
+
+@dataclass
+class Budget:
+    """What may still be read of a file: `elements`, in bytes, of lists, and `tables` in lists. Lists may share their
+    place in a file, so that a small one could keep a reader busy for long."""
+
+    elements: int
+    tables: int = TABLES
+
+    def spend(self, elements: int, tables: int = 0) -> None:
+        """Raises `ValueError` where so much is not left."""
+        self.elements -= elements
+        self.tables -= tables
+        if self.elements < 0 or self.tables < 0:
+            raise ValueError("its lists are too many or overlap")
+
 
 @dataclass(frozen=True)
 class Table:
-    """A table in `data` at `at`. What reads it raises `ValueError` for places outside the file."""
+    """A table in `data` at `at`. What reads it raises `ValueError` for places outside the file, and when the `budget`
+    of its file is spent."""
 
     data: memoryview
     at: int
+    budget: Budget
 
     def field(self, number: int) -> int:
         """Where the field stands, 0 when it is absent and so has its default."""
@@ -43,12 +64,13 @@ class Table:
     def table(self, field: int) -> Table | None:
         """A field that is a table."""
         place = self.field(field)
-        return Table(self.data, _followed(self.data, place)) if place else None
+        return self._at(place) if place else None
 
     def tables(self, field: int) -> Iterator[Table]:
         """A field that is a list of tables."""
         start, count = self._list(field, 4)
-        return (Table(self.data, _followed(self.data, start + 4 * index)) for index in range(count))
+        self.budget.spend(0, count)
+        return (self._at(start + 4 * index) for index in range(count))
 
     def integers(self, field: int) -> NDArray[Any]:
         """A field that is a list of 32-bit numbers."""
@@ -68,6 +90,10 @@ class Table:
         """A field that is a text."""
         return bytes(self.bytes(field)).decode("utf-8")
 
+    def _at(self, place: int) -> Table:
+        """The table that the place refers to."""
+        return Table(self.data, _followed(self.data, place), self.budget)
+
     def _list(self, field: int, width: int) -> tuple[int, int]:
         """Where the elements of a list begin, and how many there are."""
         place = self.field(field)
@@ -77,6 +103,7 @@ class Table:
         count = number_at(self.data, start, "<I")
         if start + 4 + count * width > len(self.data):
             raise ValueError("a list runs past the end")
+        self.budget.spend(count * width)
         return start + 4, count
 
 
@@ -84,7 +111,7 @@ def root(data: memoryview, identifier: bytes) -> Table:
     """The first table of a file. Raises `ValueError` for a file that does not say that it is `identifier`."""
     if len(data) < 8 or bytes(data[4:8]) != identifier:
         raise ValueError(f"it does not say that it is {identifier.decode()}")
-    return Table(data, _followed(data, 0))
+    return Table(data, _followed(data, 0), Budget(4 * len(data)))
 
 
 def number_at(data: memoryview, at: int, format: str) -> int:

@@ -9,12 +9,17 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from zoo.errors import ModelError
 from zoo_tflite.flat import Table, root
 from zoo_tflite.sniff import IDENTIFIER
 
 FLOAT32 = 0
+RANK = 32
+"""Dimensions of a tensor at most; LiteRT's operations know 8."""
 
 _WIDTHS = {128: (11,), 64: (4, 8, 10, 12), 32: (0, 2, 15), 16: (1, 7, 16, 18), 8: (3, 6, 9), 4: (17,), 2: (19,)}
 _BITS = {kind: bits for bits, kinds in _WIDTHS.items() for kind in kinds}
@@ -117,7 +122,7 @@ def _tensor(table: Table, buffers: list[memoryview]) -> Tensor:
     shape, signature = table.integers(0).tolist(), table.integers(7).tolist()
     kind = table.number(1, "<b")
     held = buffers[_below(table.number(2, "<I"), len(buffers), "buffer")]
-    if any(size < 0 for size in shape) or (signature and len(signature) != len(shape)):
+    if len(shape) > RANK or any(size < 0 for size in shape) or (signature and len(signature) != len(shape)):
         raise ValueError(f"the tensor {table.text(3)[:80]!r} has an impossible shape")
     if table.field(6):
         raise ValueError("it has sparse tensors, which are not read")
@@ -139,18 +144,21 @@ def _check_quantization(table: Table) -> None:
 
 def _check_operators(graph: Table, tensors: int, codes: int) -> None:
     for field in (1, 2):
-        for index in graph.integers(field):
-            _below(int(index), tensors, "tensor")
+        _all_below(graph.integers(field), tensors)
     for operator in graph.tables(3):
         _below(operator.number(0, "<I"), codes, "operation")
         for field in (1, 2, 8):
-            for index in operator.integers(field):
-                if index != -1:  # an input that is left out
-                    _below(int(index), tensors, "tensor")
+            found = operator.integers(field)
+            _all_below(found[found != -1], tensors)  # -1 is an input that is left out
         for field in (4, 12):
             options = operator.table(field)
             if options:
                 options.field(0)
+
+
+def _all_below(indices: NDArray[Any], count: int) -> None:
+    for index in (indices.min(), indices.max()) if indices.size else ():
+        _below(int(index), count, "tensor")
 
 
 def _below(index: int, count: int, what: str) -> int:

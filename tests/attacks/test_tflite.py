@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from zoo_tflite import cards, model
-from zoo_tflite.flat import Table, root
+from zoo_tflite.flat import TABLES, Table, root
 
 from tests.converters import slim
 from zoo.errors import ModelError
@@ -79,6 +79,34 @@ def test_shapes_that_the_numbers_do_not_fill(whole: bytes) -> None:
     place = tensor.field(0)
     put(data, place + struct.unpack_from("<I", data, place)[0] + 4, 1 << 20)
     with pytest.raises(ModelError, match="do not fill its shape"):
+        model.parse(memoryview(data), "net")
+
+
+def test_lists_that_share_their_place_keep_nobody_busy(whole: bytes) -> None:
+    data = bytearray(whole)
+    long = len(data)
+    data += struct.pack("<I", 1 << 20) + b"a" * (1 << 20)
+    for tensor in graph(data).tables(0):
+        put(data, tensor.field(3), long - tensor.field(3))
+    with pytest.raises(ModelError, match="too many or overlap"):
+        model.parse(memoryview(data), "net")
+
+
+def test_a_shape_of_many_dimensions(whole: bytes) -> None:
+    data = bytearray(whole)
+    place = next(graph(data).tables(0)).field(0)
+    put(data, place, len(data) - place)
+    data += struct.pack("<I", 1 << 16) + b"\xff\xff\xff\x7f" * (1 << 16)
+    with pytest.raises(ModelError, match="impossible shape"):
+        model.parse(memoryview(data), "net")
+
+
+def test_one_table_in_a_long_list() -> None:
+    count = TABLES + 1
+    head = struct.pack("<I4s4HiI", 16, b"TFL3", 8, 8, 0, 4, 8, 4)  # the root's place, its fields, and the root
+    places = b"".join(struct.pack("<I", 4 * (count - index) + 4) for index in range(count))
+    data = head + struct.pack("<I", count) + places + struct.pack("<2Hi", 4, 4, 4)
+    with pytest.raises(ModelError, match="too many or overlap"):
         model.parse(memoryview(data), "net")
 
 
