@@ -138,7 +138,10 @@ def _apply(builder: Builder, node: Any, inputs: Sequence[Any]) -> Any:
         if node.op_type == "Resize" and builder.opset < 11:
             return READERS["Upsample"](builder, inputs, attributes)
         return READERS[node.op_type](builder, inputs, attributes)
-    builder.claim(bound(node.op_type, inputs))
+    made = bound(node.op_type, inputs)
+    if made > LARGEST // 4:
+        raise UnreadableError("makes an array larger than any network here has")
+    builder.claim(made)
     return EVALUATORS[node.op_type](inputs, attributes)
 
 

@@ -137,17 +137,15 @@ def merged(parts: Iterable[Axis]) -> Dimension:
 def regrouped(dimensions: Sequence[Dimension], shape: Sequence[int]) -> tuple[Dimension, ...]:
     """The axes of `dimensions` in the same order as the dimensions of a tensor of `shape`."""
     left = [axis for dimension in dimensions for axis in dimension][::-1]
+    if math.prod(shape) != math.prod(axis.size for axis in left):
+        raise UnreadableError(f"makes the shape {tuple(shape)} of another number of elements")
     result = []
     for size in shape:
         taken: list[Axis] = []
         while size > 1:
-            if not left:
-                raise UnreadableError(f"makes the shape {tuple(shape)} of another number of elements")
             axis, size = _split(left, size)
             taken.append(axis)
         result.append(merged(taken))
-    if left:
-        raise UnreadableError(f"makes the shape {tuple(shape)} of another number of elements")
     return tuple(result)
 
 
