@@ -28,7 +28,8 @@ class Description:
     """What ``model.json`` says. `name` begins the names of the files and functions; `input` and `outputs` are the
     network's, with how many numbers a row of each output has; `layout` is the order of the input's dimensions; `fixed`
     is the only (width, height) in pixels that the program takes, None where it takes any that is a multiple of
-    `multiple`; `binary` says that the weights are in NAME.bin; `card` is the model's, as plain data."""
+    `multiple`; `binary` says that the weights are in NAME.bin; `card` is the model's and `golden` what its self-test compares with, as plain
+    data."""
 
     name: str
     input: str
@@ -38,6 +39,7 @@ class Description:
     multiple: int = 1
     binary: bool = False
     card: Mapping[str, Any] = field(default_factory=dict)
+    golden: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The text of ``model.json``."""
@@ -49,6 +51,7 @@ class Description:
             "outputs": [{"name": name, "columns": columns} for name, columns in self.outputs],
             "binary": self.binary,
             "card": self.card,
+            "golden": self.golden,
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -72,6 +75,7 @@ def read(path: Path) -> Description:
             multiple=_whole(given["multiple"]),
             binary=bool(document["binary"]),
             card=dict(document["card"]),
+            golden=dict(document.get("golden", {})),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelError(f"{folder_of(path) / MODEL} is damaged: {error!r} is missing or cannot be.") from None

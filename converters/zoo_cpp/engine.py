@@ -49,8 +49,8 @@ MAPS = (
 
 
 def engine(schedule: Schedule, made: Tables, numbers: str) -> str:
-    """The C++ of the engine, to stand in an unnamed namespace after ``zoo_NUMBERS``: `numbers` is the text that defines
-    the weights."""
+    """The C++ of the engine, to stand in an unnamed namespace: `numbers` is the text that defines the
+    weights."""
     return "\n".join(_parts(schedule, made, numbers))
 
 

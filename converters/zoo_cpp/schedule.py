@@ -82,24 +82,14 @@ def shapes(steps: Sequence[Step], width: int, height: int) -> dict[int, tuple[in
 
 
 def _shape(step: Step, inputs: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    (height, width), window = inputs[0], step.window
+    height, width = inputs[0]
     if step.kind == "mean":
         return 1, 1
     if step.kind == "resize":
         return inputs[1] if len(inputs) > 1 else (height * step.scale, width * step.scale)
     if step.kind not in ("conv", "depthwise", "maxpool", "avgpool"):
         return height, width
-    top, left, bottom, right = window.pads
-    return (
-        _windows(height, window.kernel[0], window.stride[0], top, bottom, step.ceil),
-        _windows(width, window.kernel[1], window.stride[1], left, right, step.ceil),
-    )
-
-
-def _windows(size: int, kernel: int, stride: int, before: int, after: int, ceil: bool) -> int:
-    room = size + before + after - kernel
-    count = (-(-room // stride) if ceil else room // stride) + 1
-    return count - 1 if ceil and (count - 1) * stride >= size + before else count
+    return step.window.size(height, width, step.ceil)
 
 
 def _kept(chains: Sequence[Chain]) -> set[int]:
@@ -200,7 +190,7 @@ def _value(value: int, merged: Merged, inside: set[int], slots: Mapping[int, int
     made = next((step for step in merged.steps if step.output == value), None)
     channels = made.channels if made else merged.channels
     slot = -1 if value in inside else slots[value]
-    lines = max((step.window.kernel[0] for step in users), default=1)
+    lines = max(((step.window.kernel[0] - 1) * step.window.dilation[0] + 1 for step in users), default=1)
     return Value(channels, stored(channels, value), left, right, slot, lines)
 
 

@@ -51,7 +51,10 @@ def _add_chain(made: Tables, chain: Chain) -> None:
 
 def _add_step(made: Tables, step: Step) -> None:
     window, act = step.window, step.activation
-    if max(window.kernel + window.stride + window.pads) > MAX_WINDOW or step.channels > LIMITS["channels"]:
+    if (
+        max(window.kernel + window.stride + window.pads + window.dilation) > MAX_WINDOW
+        or step.channels > LIMITS["channels"]
+    ):
         raise ModelError(f"The step {step.name!r} has a window or channels beyond what C++ is written for.")
     extra = {"resize": step.scale, "groupnorm": step.groups, "slice": step.start, "softmax": step.columns}
     low = {"leaky": act.slope, "clip": act.low}.get(act.kind, step.epsilon if step.kind == "unit" else 0.0)
@@ -61,7 +64,7 @@ def _add_step(made: Tables, step: Step) -> None:
         made,
         kind=step.kind,
         act=act.kind,
-        sizes=(*window.kernel, *window.stride, *window.pads),
+        sizes=(*window.kernel, *window.stride, *window.pads, *window.dilation),
         flags=(step.ceil, step.padded, False),
         inputs=step.inputs,
         output=step.output,
@@ -78,7 +81,7 @@ def _add_part(made: Tables, part: Part) -> None:
         made,
         kind="output",
         act="sigmoid" if part.sigmoid else "none",
-        sizes=(1, 1, 1, 1, 0, 0, 0, 0),
+        sizes=(1, 1, 1, 1, 0, 0, 0, 0, 1, 1),
         flags=(False, False, bool(part.softmax)),
         inputs=(part.value,),
         output=part.output,
