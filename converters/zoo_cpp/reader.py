@@ -58,8 +58,8 @@ def unsupported(path: Path) -> tuple[str, ...]:
 def _sizes(given: Input, card: ModelCard) -> tuple[list[tuple[int, int]], tuple[int, int] | None]:
     """The (width, height) to read the network at, and the only one that it takes if there is but one."""
     declared = (given.width, given.height)
-    if card.preprocess.crop.kind and not all(declared):
-        width, _, height = card.preprocess.size.partition("x")
+    width, _, height = card.preprocess.size.partition("x")
+    if card.preprocess.crop.kind and not all(declared) and width.isdecimal() and height.isdecimal():
         declared = (given.width or int(width), given.height or int(height))
     if all(declared):
         if max(declared) > LARGEST_SIDE:

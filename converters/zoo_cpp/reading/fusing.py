@@ -212,7 +212,7 @@ def _kinks(graph: _Graph) -> bool:
             continue
         (base, above, below), (other, *more) = (_slopes(graph, value, step.channels, _DEPTH) for value in step.inputs)
         above, below = above + more[0], below + more[1]
-        if base != other or (base in step.inputs and step.inputs[0] == step.inputs[1]) or (above != 1).any():
+        if base != other or (above != 1).any():
             continue
         slopes = Activation("prelu", slopes=below.astype(np.float32))
         graph.put(replace(step, kind="activation", inputs=(base,), activation=slopes), -1, -1)

@@ -236,7 +236,7 @@ def _target(piece: Piece, inputs: Sequence[Any], attributes: Attributes) -> tupl
         if len(sizes) != 4 or tuple(sizes[:2]) != piece.shape[:2]:
             raise UnreadableError(f"makes the shape {tuple(sizes)} of {piece.shape}")
         return int(sizes[2]), int(sizes[3])
-    scales = attributes.get("scales", inputs[-1])
+    scales = attributes["scales"] if "scales" in attributes else inputs[min(2, len(inputs) - 1)]
     if len(scales) != 4 or scales[0] != 1 or scales[1] != 1 or not 0 < max(scales) < 1 << 12:
         raise UnreadableError(f"has the scales {scales}")
     return int(piece.height * scales[2]), int(piece.width * scales[3])

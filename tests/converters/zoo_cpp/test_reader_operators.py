@@ -233,6 +233,16 @@ def test_resize_by_a_number(path: Path, how: tuple[str, str], scale: int) -> Non
     assert [(step.kind, step.scale, len(step.inputs)) for step in program.steps] == [("resize", scale, 1)]
 
 
+@pytest.mark.parametrize(("kind", "opset"), [("Upsample", 7), ("Upsample", 9), ("Resize", 10), ("Resize", 13)])
+def test_resize_in_older_words(path: Path, kind: str, opset: int) -> None:
+    scales = {"scales": np.array([1, 1, 2, 2], np.float32), "rows": rows(1, -1, 3)}
+    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"} if opset > 10 else {}
+    how |= {"scales": [1.0, 1.0, 2.0, 2.0]} if opset == 7 else {}
+    operands = "x" if opset == 7 else "x scales" if opset < 11 else "x - scales"
+    program = assert_read(graph(path, [node(kind, operands, "m", **how), *TO_ROWS], scales, opset=opset))
+    assert [(step.kind, step.scale) for step in program.steps] == [("resize", 2)]
+
+
 def test_resize_to_the_size_of_a_map(path: Path) -> None:
     nodes = [
         node("MaxPool", "x", "small", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
