@@ -28,8 +28,8 @@ class Description:
     """What ``model.json`` says. `name` begins the names of the files and functions; `input` and `outputs` are the
     network's, with how many numbers a row of each output has; `layout` is the order of the input's dimensions; `fixed`
     is the only (width, height) in pixels that the program takes, None where it takes any that is a multiple of
-    `multiple`; `binary` says that the weights are in NAME.bin; `card` is the model's and `golden` what its self-test compares with, as plain
-    data."""
+    `multiple`; `binary` says that the weights are in NAME.bin; `card` is the model's and `golden` what its
+    self-test compares with, as plain data."""
 
     name: str
     input: str

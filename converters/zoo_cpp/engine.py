@@ -7,7 +7,7 @@ from string import Template
 
 from zoo_cpp.schedule import Schedule
 from zoo_cpp.sources import text
-from zoo_cpp.tables import Tables, table, value_rows
+from zoo_cpp.tables import Tables, part_rows, table, value_rows
 
 MAX_SIDE = 16384
 """Largest side of an input in pixels."""
@@ -91,6 +91,7 @@ def _constants(schedule: Schedule, made: Tables) -> str:
     lines = [f"constexpr int {name} = {value};" for name, value in numbers.items()]
     lines += [
         table("int16_t", "kOperands", made.operands, str(len(made.operands))),
+        table("int16_t", "kParts", part_rows(made), str(len(made.parts))),
         table("Layer", "kLayerTable", made.layers, "kLayers"),
         table("Chain", "kChainTable", made.chains, "kChains"),
         table("ValueInfo", "kValueTable", value_rows(schedule), "kValues"),

@@ -17,7 +17,7 @@ from zoo_cpp.program import Activation, Array, Program, Step
 @dataclass(frozen=True)
 class Part:
     """A part of an output: `channels` channels from `start` on of a value, with what is still to be done to them:
-    ``sigmoid``, a softmax over each `softmax` of them, or nothing."""
+    ``sigmoid``, a softmax over each `softmax` of them, or nothing. `rank` orders the parts of an output."""
 
     output: int
     value: int
@@ -25,6 +25,7 @@ class Part:
     channels: int
     sigmoid: bool = False
     softmax: int = 0
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ def _without_last(program: Program) -> tuple[list[Step], list[Part]]:
     made = {step.output: step for step in program.steps}
     uses = _uses(program.steps)
     outputs = [value for output in program.outputs for value in output.values]
-    steps, parts = {step.output: step for step in program.steps}, []
+    steps, parts = {step.output: step for step in program.steps}, list[Part]()
     for index, output in enumerate(program.outputs):
         for value in output.values:
             step = made.get(value)
-            part = Part(index, value, 0, program.widths[value])
+            part = Part(index, value, 0, program.widths[value], rank=len(parts))
             if step is not None and not uses[value] and outputs.count(value) == 1:
                 if step.activation.kind == "sigmoid":
                     part = replace(part, sigmoid=True)

@@ -20,13 +20,15 @@ LIMITS = {"channels": 1 << 20, "values": 1 << 14}
 
 @dataclass
 class Tables:
-    """Layers, operands and chains, as rows of C++, and the numbers that they refer to."""
+    """Layers, operands and chains, as rows of C++, and the numbers that they refer to; `parts` of outputs with the
+    layer that writes each."""
 
     layers: list[str] = field(default_factory=list)
     operands: list[int] = field(default_factory=list)
     chains: list[str] = field(default_factory=list)
     packed: Packed = field(default_factory=Packed)
     kinds: set[str] = field(default_factory=set)
+    parts: list[tuple[Part, int]] = field(default_factory=list)
 
 
 def tables(schedule: Schedule) -> Tables:
@@ -77,6 +79,7 @@ def _add_step(made: Tables, step: Step) -> None:
 
 def _add_part(made: Tables, part: Part) -> None:
     made.kinds.add("output")
+    made.parts.append((part, len(made.layers)))
     _add_layer(
         made,
         kind="output",
@@ -111,6 +114,11 @@ def _add_layer(
     row: list[Any] = [f"Kind::{kind}", f"Act::{act}", *sizes, *map(_said, flags), first, len(inputs), output]
     row += [offsets.weight, offsets.bias, offsets.slopes, extra, channels, *map(literal, numbers)]
     made.layers.append("{" + ", ".join(map(str, row)) + "}")
+
+
+def part_rows(made: Tables) -> list[int]:
+    """The layers that write outputs, in the order in which the rows of an output follow one another."""
+    return [layer for part, layer in sorted(made.parts, key=lambda one: one[0].rank)]
 
 
 def value_rows(schedule: Schedule) -> Iterator[str]:
