@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import FormatSpec, HealthCheck, RuntimeSpec
+from zoo.specs import ConverterSpec, FormatSpec, HealthCheck, RuntimeSpec
 
 ZOO_API = 1
 
@@ -30,12 +30,29 @@ def zoo_runtimes() -> Iterator[RuntimeSpec]:
     """The generated C++ itself, compiled here."""
     yield RuntimeSpec(
         name="cpp",
-        summary="Generated C++, compiled once by the compiler that is there.",
-        formats=("cpp",),
+        summary="Generated C++, compiled once by the compiler that is there; of ONNX files it is made first.",
+        formats=("cpp", "onnx"),
         open="zoo_cpp.session:CppSession",
+        needs=("onnx",),
+        install="pip install onnx",
         preference=1,
         card=True,
     )
+
+
+@hookimpl
+def zoo_converters() -> Iterator[ConverterSpec]:
+    """From ONNX to C++, with the weights in any of three precisions."""
+    for precision in ("", "float16", "int8"):
+        yield ConverterSpec(
+            src="onnx",
+            dst="cpp",
+            run=f"zoo_cpp.edges:to_cpp{'_' if precision else ''}{precision}",
+            options="zoo_cpp.options:CppOptions",
+            needs=("onnx",),
+            precision=precision,
+            check="zoo_cpp.edges:check",
+        )
 
 
 @hookimpl

@@ -1,7 +1,6 @@
 """C++ to a library in the cache: compiled once for each source, compiler, set of flags and processor.
 
-The library's name is its own hash, so that one that was damaged is not loaded but compiled again. It is made in a
-hidden folder and renamed; what a killed compiler left is cleared away by the next.
+The library's name is its own hash, so that one that was damaged is not loaded but compiled again.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ import platform
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ModelError, RuntimeMissingError
-from zoo.files import sha256, unwritable
+from zoo.files import sha256
 from zoo_cpp import private
 
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-fno-rtti", "-pthread")
@@ -28,7 +26,6 @@ FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-fno-rtti"
 
 _NAMES = ("c++", "g++", "clang++")
 _SUFFIX = ".dll" if os.name == "nt" else ".so"
-_PART = ".part-"
 _LAST_WORDS = 300
 
 
@@ -74,45 +71,26 @@ def library(sources: Mapping[str, bytes], main: str) -> Path:
     cache that others can write.
     """
     compiler, words = find(), flags()
-    place = private.folder(_key(sources, main, compiler, words))
-    if found := _intact(place):
-        return found
-    with private.locked(place):
-        return _intact(place) or _compile(place, sources, main, compiler, words)
 
-
-def _intact(place: Path) -> Path | None:
-    """The library in `place` whose content is what its name says."""
-    for path in sorted(place.glob(f"*{_SUFFIX}")):
-        if path.name.startswith("."):
-            continue
-        private.require(path)
-        if sha256(path) == path.stem:
-            return path
-        logging.getLogger("zoo").warning("%s is not what was compiled, and is compiled again.", path)
-    return None
-
-
-def _compile(place: Path, sources: Mapping[str, bytes], main: str, compiler: Compiler, words: tuple[str, ...]) -> Path:
-    for left in place.iterdir():  # of one that was killed, or damaged: who holds the lock is alone here
-        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-    try:
-        work = Path(tempfile.mkdtemp(prefix=_PART, dir=place))
-    except OSError as error:
-        raise unwritable(place, error) from error
-    try:
+    def compiled(place: Path, work: Path) -> Path:
         for name, data in sources.items():
             (work / name).write_bytes(data)
         made = work / f"made{_SUFFIX}"
         _call([*compiler.command, *words, main, "-o", made.name], work, main)
         made.chmod(0o700)
-        target = place / f"{sha256(made)}{_SUFFIX}"
-        made.replace(target)
-        return target
-    except OSError as error:
-        raise unwritable(place, error) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        return made.replace(place / f"{sha256(made)}{_SUFFIX}")
+
+    return private.kept(_key(sources, main, compiler, words), _intact, compiled)
+
+
+def _intact(place: Path) -> Path | None:
+    """The library in `place` whose content is what its name says."""
+    for path in sorted(place.glob(f"*{_SUFFIX}")):
+        private.require(path)
+        if sha256(path) == path.stem:
+            return path
+        logging.getLogger("zoo").warning("%s is not what was compiled, and is compiled again.", path)
+    return None
 
 
 def _call(command: list[str], work: Path, main: str) -> None:

@@ -17,7 +17,4 @@ class CppOptions:
         "Where the weights are: source, as arrays in the C++; binary, in a file beside it that the program hands in;"
         " auto, binary above a million of them, which compilers take long for.",
     )
-    largest: str = option(
-        "", "WIDTHxHEIGHT of the largest input that is accepted, in pixels. Default: what the program can count, 16384."
-    )
     name: str = option("", "What the C++ names begin with. Default: the model's id, with _ for what no name may have.")

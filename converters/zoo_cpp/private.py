@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.files import cache_dir, unwritable
 
+_PART = ".part-"
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -63,8 +66,35 @@ def _refuse(path: Path, reason: str) -> None:
     )
 
 
+def kept(name: str, find: Callable[[Path], Path | None], make: Callable[[Path, Path], Path]) -> Path:
+    """What the folder `name` holds, once made and found again ever after.
+
+    `find` is called with the folder and returns what is in it, None for nothing that is whole; then `make` is called
+    with the folder and an empty one, in which it works and from which it renames what it has made. Of several processes
+    one makes it, the others wait. What a killed one has left is cleared away. Raises as `folder`, and `make`.
+    """
+    place = folder(name)
+    if found := find(place):
+        return found
+    with _locked(place):
+        if found := find(place):
+            return found
+        try:
+            for left in place.iterdir():  # who holds the lock is alone here
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            work = Path(tempfile.mkdtemp(prefix=_PART, dir=place))
+        except OSError as error:
+            raise unwritable(place, error) from error
+        try:
+            return make(place, work)
+        except OSError as error:
+            raise unwritable(place, error) from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Hold the folder `path` while the block runs; others wait. The system lets go of it when a process dies."""
     try:
         import fcntl

@@ -43,10 +43,11 @@ class Sources:
 
 
 class CppSession:
-    """A `zoo.runtimes.Session` of a folder of generated C++.
+    """A `zoo.runtimes.Session` of generated C++: of a folder of it, or of an ONNX file of which it is made.
 
     Looking at one compiles nothing: a folder of C++ is a program, which is run only when the model is. Raises
-    `ModelError` for files that are damaged, `RuntimeMissingError` where there is no compiler. Several threads may run it at once.
+    `ModelError` for files that are damaged, and for ONNX files that C++ cannot be made of, `RuntimeMissingError` where
+    there is no compiler. Several threads may run it at once.
     """
 
     runtime = "cpp"
@@ -56,7 +57,12 @@ class CppSession:
         require_cpu(self.runtime, device)
         compiler.find()
         self._path, self._threads, self._lock = path, max(1, threads), threading.Lock()
-        self._program = Sources.of(folder_of(path))
+        folder = folder_of(path)
+        if not folder.is_dir():
+            from zoo_cpp.passing import program
+
+            folder = program(path, card)
+        self._program = Sources.of(folder)
         described = self._program.described
         height, width = reversed(described.fixed or (None, None))
         sides = (height, width, 3) if described.layout == "nhwc" else (3, height, width)
