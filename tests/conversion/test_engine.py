@@ -11,7 +11,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -23,6 +23,7 @@ from zoo.conversion.engine import Converted, convert
 from zoo.conversion.options import ConvertOptions
 from zoo.conversion.plan import Plan, require_possible
 from zoo.datasets.formats import Unit
+from zoo.datasets.streams import Growing
 from zoo.errors import InputError, UsageError, ZooError
 
 
@@ -105,6 +106,21 @@ def test_the_files_of_a_part_that_failed_are_closed(tmp_path: Path, monkeypatch:
     with pytest.raises(InputError):
         convert(plan(source(tmp_path, bad=(12,)), tmp_path / "out.lines", workers=1))
     assert [one.stream.closed for one in begun] == [True, True]
+
+
+def test_the_files_of_the_output_are_closed_when_a_run_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[IO[bytes]] = []
+    make = Growing._open
+
+    def kept(growing: Growing) -> IO[bytes]:
+        opened.append(make(growing))
+        return opened[-1]
+
+    monkeypatch.setattr(Growing, "_open", kept)
+    with pytest.raises(InputError):
+        convert(plan(source(tmp_path, bad=(12,)), tmp_path / "out.lines", workers=1))
+    assert opened
+    assert all(stream.closed for stream in opened)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

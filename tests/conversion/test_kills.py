@@ -6,12 +6,14 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -74,9 +76,9 @@ def made(kind: str, folder: Path) -> Path:
     return path
 
 
-def start(words: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+def start(words: Sequence[str], folder: Path, **more: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "zoo", "convert", *words, "--on-error", "quarantine", "--workers", "2"]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
 
 
 @pytest.mark.parametrize("format", ROUTES)
@@ -111,6 +113,23 @@ def test_runs_killed_at_random_moments_end_as_one_that_was_not(tmp_path: Path, f
 
 def complete(folder: Path) -> bool:
     return (folder / "out").exists() and not left_over(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="this system has no groups of processes, as Ctrl-C ends")
+def test_an_interrupted_run_says_how_it_goes_on_and_nothing_else(tmp_path: Path) -> None:
+    path, said = made("identities", tmp_path), list[str]()
+    for number in range(6):  # some moments are at the workers' start and some may be after the work
+        process = start([str(path), f"out{number}", "--to", "tfrecord"], tmp_path, start_new_session=True)
+        journal = tmp_path / f".out{number}.converting" / NAME
+        while process.poll() is None and not journal.exists():
+            time.sleep(0.001)
+        time.sleep(number * 0.05)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        output = process.communicate()[0]
+        if process.returncode not in (0, 3):
+            said.append(output.strip())
+    assert set(said) == {"Interrupted; what was done is kept, and --resume continues."}
 
 
 def at_work(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

@@ -93,8 +93,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         place = getattr(error, "ctx", None)
         hint = f" See `{place.command_path} --help`." if place else ""
         return _say(f"Error: {error.format_message()}{hint}", error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return _say("Interrupted.", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        more = str(error.__cause__ or error)  # click raises its own from what a command raised
+        return _say(f"Interrupted{'; ' if more else ''}{more}.", INTERRUPTED)
     except BrokenPipeError:
         return _quit_silently()
     except ZooError as error:

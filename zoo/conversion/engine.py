@@ -12,6 +12,7 @@ import itertools
 import json
 import multiprocessing
 import shutil
+import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -66,7 +67,8 @@ def convert(plan: Plan, progress: Progress | None = None) -> Converted:
     allowed, `InputError` for a bad sample when such are not to be put aside, `ZooError` when the target cannot be
     written.
 
-    A run that is killed leaves its hidden folder, which ``resume`` continues; any other end leaves nothing half-done.
+    A run that is killed or interrupted leaves its hidden folder, which ``resume`` continues (what `KeyboardInterrupt`
+    carries says so); any other end leaves nothing half-done.
     What is refused before it began leaves everything as it was, the folder of an earlier run too.
     """
     require_possible(plan)
@@ -77,6 +79,8 @@ def convert(plan: Plan, progress: Progress | None = None) -> Converted:
         if tally.notes is None:
             run.units(tally)
         return run.finish(tally)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("what was done is kept, and --resume continues" if run.begun else "") from None
     except BrokenProcessPool:
         raise ZooError(
             f"A worker process died while converting {plan.source}, perhaps for want of memory; --resume continues,"
@@ -88,6 +92,8 @@ def convert(plan: Plan, progress: Progress | None = None) -> Converted:
     except Exception:
         run.discard()
         raise
+    finally:
+        run.close()
 
 
 def _require_another(plan: Plan) -> None:
@@ -111,7 +117,7 @@ class _Run:
         self.journal = Journal(self.work / NAME, self._header())
         self.writer = self.job.opened_writer
         self.ready = self.work / "ready"
-        self._begun = False
+        self.begun = False
 
     def _header(self) -> dict[str, Any]:
         plan, options = self.plan, asdict(self.plan.options)
@@ -128,7 +134,7 @@ class _Run:
         """The account with which this run begins: that of a run that was killed, or an empty one."""
         tally = self.journal.resume() if self.plan.options.resume else None
         self._require_free(tally)
-        self._begun = True
+        self.begun = True
         if tally is None:
             self._clear()
             self.journal.begin()
@@ -187,7 +193,7 @@ class _Run:
         try:
             for task in itertools.chain(first, numbered):
                 idle = pool if sum(not future.done() for _, future in pending) < QUEUED * others else None
-                pending.append((task[1], idle.submit(worker.work_here, *task) if idle else self._worked(*task)))
+                pending.append((task[1], _submit(idle, *task) if idle else self._worked(*task)))
                 while pending and (pending[0][1].done() or len(pending) >= AHEAD * (others + 1)):
                     unit, future = pending.popleft()
                     yield unit, future.result()
@@ -273,14 +279,31 @@ class _Run:
 
     def discard(self) -> None:
         """Remove the working folder, unless it is another run's."""
-        self.journal.close()
-        if self._begun:
+        self.close()
+        if self.begun:
             self._clear()
+
+    def close(self) -> None:
+        """Close the files of this process."""
+        self.journal.close()
+        self.writer.close()
 
     def _clear(self) -> None:
         with contextlib.suppress(OSError):
             (self.work / NAME).unlink()  # first: without it the rest is never taken for a run to continue
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def _submit(pool: ProcessPoolExecutor, number: int, unit: Unit, first: int) -> Future[Result]:
+    """Give a unit to a process, which may be started for it. Ctrl-C is held back meanwhile, and so from the new process
+    for good: it would complain of it in the middle of its imports."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return pool.submit(worker.work_here, number, unit, first)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(worker.work_here, number, unit, first)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _replace(made: Path, target: Path) -> None:

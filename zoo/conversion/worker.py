@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ def work(job: Job, number: int, unit: Unit, first: int) -> Result:
     part = job.opened_writer.part(number, first)
     try:
         return _fill(job, number, unit, part)
-    except Exception:
+    except BaseException:
         with contextlib.suppress(Exception):
             part.close()  # not every system removes a folder whose files are open
         raise
@@ -147,6 +148,7 @@ def begin(job: Job) -> None:
     go on writing into the folder of the run that continues the one that was killed."""
     global _job
     _job = job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal's processes; the first one tells
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -168,6 +168,13 @@ class Writer(ABC):
     def finish(self) -> None:
         """Write what comes last: indices, headers, lists."""
 
+    def close(self) -> None:
+        """Close what is open, when the work ends before `finish`."""
+        for value in vars(self).values():
+            for file in value.values() if isinstance(value, dict) else (value,):
+                if isinstance(file, Growing):
+                    file.close()
+
     def notes(self) -> dict[str, Any]:
         """What people should know of how the samples were written, printed and kept in the receipt; asked for after
         `finish`."""
