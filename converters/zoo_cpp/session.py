@@ -19,6 +19,7 @@ from zoo.specs import ModelCard
 from zoo_cpp import compiler
 from zoo_cpp.calling import Native, NativeError
 from zoo_cpp.cards import Description, folder_of, read
+from zoo_cpp.engine import MAX_THREADS
 
 _LARGEST = 1 << 31
 """Bytes of the largest file of a program that is read."""
@@ -56,7 +57,8 @@ class CppSession:
     def __init__(self, path: Path, *, threads: int = 1, device: str = "auto", card: ModelCard) -> None:
         require_cpu(self.runtime, device)
         compiler.find()
-        self._path, self._threads, self._lock = path, max(1, threads), threading.Lock()
+        self._path, self._lock = path, threading.Lock()
+        self._threads = min(max(1, threads), MAX_THREADS)
         folder = folder_of(path)
         if not folder.is_dir():
             from zoo_cpp.passing import program

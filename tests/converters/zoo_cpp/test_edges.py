@@ -23,11 +23,9 @@ from zoo.models.plan import make_plan
 from zoo.models.verify import verify
 
 
-def command(
-    *words: str | Path, cwd: Path, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "ZOO_OFFLINE": "1", **(environment or {})}
+def command(*words: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     run = [sys.executable, "-m", "zoo", *map(str, words)]
+    environment = {**os.environ, "ZOO_OFFLINE": "1", **variables}
     return subprocess.run(run, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -78,6 +76,7 @@ generated = pytest.mark.usefixtures("compiler")
 def compiler(monkeypatch: pytest.MonkeyPatch, fixtures: Path) -> None:
     compilers()
     monkeypatch.setenv("ZOO_WEIGHTS_PATH", str(fixtures))
+    monkeypatch.setenv("ZOO_CXXFLAGS", "-O1")  # half of the time of -O3
 
 
 @pytest.fixture
