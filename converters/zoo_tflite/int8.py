@@ -70,7 +70,7 @@ class TfliteQuantiser:
         """See `zoo.models.int8.choosing.Quantiser.write`."""
         with _quietly(self._source):
             made = self._quantizer(layers).quantize(self._ranges, enable_progress_report=False)
-            path.write_bytes(made.quantized_model)
+            path.write_bytes(_inside(bytes(made.quantized_model)))
 
     def _quantizer(self, layers: frozenset[str]) -> Any:
         from ai_edge_quantizer import quantizer
@@ -116,6 +116,15 @@ def _scopes(data: bytes) -> Iterator[tuple[str, tuple[Any, str]]]:
         if kind is None or kind.value not in LAYERS:
             continue
         yield f"{kind.value}_{number}", (kind, flatbuffers.get_op_scope(operation, model.subgraphs[0].tensors))
+
+
+def _inside(data: bytes) -> bytes:
+    """The file with all numbers in its structure. The library puts those of files above 256 kB behind it, where not
+    every reader looks, and where a file cannot take a card."""
+    from ai_edge_litert.tools import flatbuffer_utils
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils as flatbuffers
+
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(flatbuffers.read_model(data)))
 
 
 @contextlib.contextmanager

@@ -58,7 +58,8 @@ class Decoded:
             parts.append(f"points within {self.pixels:.1e} px")
         if self.cosine is not None:
             parts.append(f"cosine {self.cosine:.6f}")
-        return f"{', '.join(parts)}: {'the same' if self.holds else 'DIFFERS'}"
+        same = "the same" if _within(self, LIMITS["float32"]) else "within the limits"
+        return f"{', '.join(parts)}: {same if self.holds else 'DIFFERS'}"
 
     @property
     def _counted(self) -> str:

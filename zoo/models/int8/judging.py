@@ -65,7 +65,7 @@ class Judge:
     `inputs` are what its network was given while it did, arrays of one image each in the file's own layout: what a
     quantised network is calibrated with, prepared by the card's own contract.
 
-    Raises `InputError` where a network that works on faces is given none.
+    Raises `InputError` where no face is found in them.
     """
 
     def __init__(self, original: Artifact, pictures: Pictures, limits: Limits) -> None:
@@ -80,9 +80,10 @@ class Judge:
             larger = self._load(original, self.inputs, SCALES)
             for picture in self.pictures:
                 larger(picture.image)
-        if not self.inputs:
+        if not any(len(self._sure(faces)) for faces in self.wanted):
             raise InputError(
-                f"There are no faces in {pictures.where}, and {original.card.id} works on faces: calibrate with others."
+                f"No face is found in {pictures.where}, so what {original.card.id} loses cannot be measured: calibrate"
+                " with photographs of faces, as large in them as they will be."
             )
 
     def judge(self, product: Artifact) -> tuple[Loss, Refit | None]:

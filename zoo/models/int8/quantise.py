@@ -77,8 +77,5 @@ def _finding(quantiser: Quantiser, pictures: Pictures, judge: Judge, chosen: Cho
     told.append(f"kept in float: {', '.join(best.kept) or 'no layer'}")
     if best.fitted:
         facts["threshold"] = best.fitted.to_dict()
-        told.append(
-            f"score threshold {best.fitted.before:g} -> {best.fitted.after:g}: {best.fitted.wrong[0]} and"
-            f" {best.fitted.wrong[1]} counted against {best.fitted.by}"
-        )
+        told.append(f"score threshold {best.fitted}")
     return Finding(facts, tuple(told), holds=best.loss.share <= 1)

@@ -27,13 +27,17 @@ FLOOR = 0.25
 
 @dataclass(frozen=True)
 class Refit:
-    """The threshold `before`, that of the original, and `after`; `wrong` are the original's false positives at the
-    first and the quantised model's at the second, `by` says what they were counted against."""
+    """The threshold `before`, that of the original, and `after`. `counts` are what was made equal: the false positives
+    of the original at the first and of the quantised model at the second where faces are `annotated`, else the faces."""
 
     before: float
     after: float
-    wrong: tuple[int, int]
-    by: str
+    counts: tuple[int, int]
+    annotated: bool
+
+    def __str__(self) -> str:
+        what = "false positives" if self.annotated else "faces"
+        return f"{self.before:g} -> {self.after:g}: {self.counts[0]} and {self.counts[1]} {what}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the receipt."""
@@ -48,17 +52,16 @@ def refit(wanted: Sequence[Faces], found: Sequence[Faces], pictures: Sequence[Pi
     the original's faces stand for the truth, and what is too many is to be as much as what is missing: as many faces.
     Of all thresholds that do, the nearest to the old one is taken.
     """
-    if any(picture.boxes is not None for picture in pictures):
-        by = "annotated faces"
+    annotated = any(picture.boxes is not None for picture in pictures)
+    if annotated:
         one, other = (
             np.concatenate([np.zeros(0, np.float32), *map(_unlabelled, each, pictures)]) for each in (wanted, found)
         )
     else:
-        by = "the original's faces"
         one, other = (np.concatenate([np.zeros(0, np.float32), *(f.scores for f in each)]) for each in (wanted, found))
     allowed = int((one >= threshold).sum())
     after = _nearest(other, allowed, threshold)
-    return Refit(threshold, after, (allowed, int((other >= after).sum())), by)
+    return Refit(threshold, after, (allowed, int((other >= after).sum())), annotated)
 
 
 def _unlabelled(faces: Faces, picture: Picture) -> Floats:
