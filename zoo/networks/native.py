@@ -17,7 +17,7 @@ from zoo.specs import ModelCard
 
 @dataclass(frozen=True)
 class Native:
-    """C++17 that reads a network's outputs; it stands inside an anonymous namespace and allocates nothing.
+    """C++17 that reads a network's outputs; it stands inside a namespace of its own and allocates nothing.
 
     `source` of a detector defines ``int decode(const float* const* outputs, int width, int height, float threshold,
     Candidate* found, int capacity)``, which fills `found` with the score, box and points of each candidate whose score
