@@ -71,6 +71,15 @@ def norm_axes(node: Node, rank: int) -> tuple[int, ...]:
     return {"instance": tuple(range(1, rank)), "channel": (1,), "spatial": tuple(range(2, rank))}[mode]
 
 
+def leak(node: Node) -> tuple[str, float]:
+    """The kind of a leaky rectifier, ``leaky``, ``prelu``, ``elu`` or ``rrelu``, and its slope below zero, which of the
+    second is an array instead. The last draws slopes while it is trained, and takes their mean afterwards."""
+    kind = choice(node, "act_type", "leaky", ("leaky", "prelu", "elu", "rrelu"))
+    if kind == "rrelu":
+        return kind, (node.number("lower_bound", 0.125) + node.number("upper_bound", 0.334)) / 2
+    return kind, node.number("slope", 0.25)
+
+
 def new_shape(node: Node) -> tuple[int, ...]:
     """The shape that a reshape asks for: 0 keeps a size, -1 takes what is left."""
     shape = node.numbers("shape")

@@ -85,15 +85,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Any]] = {
 
 
 def _leaky(node: Node, inputs: Inputs) -> Array:
-    x = inputs[0]
-    kind = choice(node, "act_type", "leaky", ("leaky", "prelu", "elu", "rrelu"))
-    if kind == "prelu":
-        slope: Any = inputs[1].reshape(-1, *(1,) * (x.ndim - 2))
-    elif kind == "rrelu":
-        slope = (node.number("lower_bound", 0.125) + node.number("upper_bound", 0.334)) / 2
-    else:
-        slope = node.number("slope", 0.25)
-    return np.where(x > 0, x, slope * (np.expm1(x) if kind == "elu" else x))
+    x, (kind, slope) = inputs[0], attributes.leak(node)
+    below = inputs[1].reshape(-1, *(1,) * (x.ndim - 2)) if kind == "prelu" else slope
+    return np.where(x > 0, x, below * (np.expm1(x) if kind == "elu" else x))
 
 
 def _dense(node: Node, inputs: Inputs) -> Array:

@@ -168,16 +168,14 @@ def _activation(writer: _Writer, node: Node, inputs: list[str]) -> Converted:
 
 
 def _leaky(writer: _Writer, node: Node, inputs: list[str]) -> Converted:
-    kind, rank = choice(node, "act_type", "leaky", ("leaky", "prelu", "elu", "rrelu")), writer.rank(inputs[0])
+    (kind, slope), rank = attributes.leak(node), writer.rank(inputs[0])
     if kind == "prelu":
         gamma = writer.constants.get(inputs[1])
         if gamma is None:
             raise node.unfit("act_type")
-        slope = writer.constant(node, "slope", gamma.reshape(-1, *(1,) * (rank - 2)))
-        return writer.emit(node, "PRelu", [inputs[0], slope]), rank
-    slope_of = {"rrelu": (node.number("lower_bound", 0.125) + node.number("upper_bound", 0.334)) / 2}
-    alpha = slope_of.get(kind, node.number("slope", 0.25))
-    return writer.emit(node, "Elu" if kind == "elu" else "LeakyRelu", inputs[:1], alpha=alpha), rank
+        slopes = writer.constant(node, "slope", gamma.reshape(-1, *(1,) * (rank - 2)))
+        return writer.emit(node, "PRelu", [inputs[0], slopes]), rank
+    return writer.emit(node, "Elu" if kind == "elu" else "LeakyRelu", inputs[:1], alpha=slope), rank
 
 
 def _dense(writer: _Writer, node: Node, inputs: list[str]) -> Converted:
