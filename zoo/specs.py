@@ -155,8 +155,6 @@ class ConverterSpec:
     numbers (see `ModelCard`), empty where it leaves it; `carries` are the precisions of the models that it takes.
     `check` is called with a path before anything is converted, and returns why this file cannot go this way, as a
     sentence, or nothing.
-    `check` is called with a path before anything is converted, and returns why this file cannot go this way, as a
-    sentence, or nothing.
     """
 
     src: str
@@ -168,7 +166,6 @@ class ConverterSpec:
     needs: tuple[str, ...] = ()
     install: str = ""
     methods: tuple[str, ...] = ()
-    check: str = ""
     precision: str = ""
     carries: tuple[str, ...] = ("float32",)
     check: str = ""

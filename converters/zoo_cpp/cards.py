@@ -111,6 +111,8 @@ def folder_of(path: Path) -> Path:
 def _document(path: Path) -> dict[str, Any]:
     file = folder_of(path) / MODEL
     try:
+        if not file.is_file():  # a pipe would be waited for
+            raise ModelError(f"{folder_of(path)} is no folder of C++: it holds no {MODEL}.")
         if file.stat().st_size > _LONGEST:
             raise ModelError(f"{file} is too long for a description of a program.")
         document = json.loads(file.read_bytes())

@@ -105,8 +105,8 @@ class CppSession:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ModelError(f"{path} is too large for a part of a program.")
+        if path.exists() and (not path.is_file() or path.stat().st_size > _LARGEST):
+            raise ModelError(f"{path} is no file, or too large for a part of a program.")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"The model file {path} cannot be read: {error.strerror or error}.") from None

@@ -133,8 +133,8 @@ def load(path: Path) -> list[Row]:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ModelError(f"{path} is too large for a data file of libfacedetection.")
+        if path.exists() and (not path.is_file() or path.stat().st_size > _LARGEST):
+            raise ModelError(f"{path} is no file, or too large for a data file of libfacedetection.")
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"The model file {path} cannot be read: {getattr(error, 'strerror', error)}.") from None

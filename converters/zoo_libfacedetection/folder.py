@@ -34,8 +34,8 @@ def sniff(path: Path) -> tuple[float, str]:
             return 0.0, f"cannot be read: {error.strerror or error}"
         if others or not (path / DATA).is_file():
             return 0.0, f"is no folder of {DATA} and what belongs to it alone"
-    elif path.suffix != ".cpp":
-        return 0.0, "is not named .cpp"
+    elif path.suffix != ".cpp" or not path.is_file():
+        return 0.0, "is no file named .cpp"
     file = path / DATA if path.is_dir() else path
     if _TABLE not in _tail(file):
         return 0.0, "does not end with the table of libfacedetection's convolutions"

@@ -164,6 +164,15 @@ def test_a_cut_off_data_file_is_refused(made: Path) -> None:
             data.load(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / folder.DATA
+    os.mkfifo(path)
+    assert folder.sniff(path)[0] == folder.sniff(tmp_path)[0] == 0
+    with pytest.raises(ModelError, match="is no file"):
+        data.load(path)
+
+
 def test_a_damaged_card_is_refused(made: Path) -> None:
     for text in ("", "[]", '{"format": "cpp", "card": {}}', "[" * 100_000):
         (made / folder.MODEL).write_text(text)

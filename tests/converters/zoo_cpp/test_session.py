@@ -171,3 +171,13 @@ def test_a_library_that_lacks_a_function_is_refused(tmp_path: Path) -> None:
     (folder / "small.cpp").write_text('extern "C" int small_sizes() { return 0; }\n')
     with pytest.raises(ModelError, match=r"compiled of small\.cpp cannot be used: .*small_run"):
         run(CppSession(folder, card=small.CARD), image(8, 8))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
+@pytest.mark.parametrize("name", ["small.h", "small.cpp", "model.json"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    folder = small.write(tmp_path / "out")
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ModelError, match=r"is no file|it holds no model\.json"):
+        CppSession(folder, card=small.CARD)
