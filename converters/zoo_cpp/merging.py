@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from zoo_cpp.plain import plain
 from zoo_cpp.program import Activation, Array, Program, Step
 
 
@@ -39,16 +40,9 @@ class Merged:
 
 def merge(program: Program) -> Merged:
     """`program` with as few steps as may be."""
-    steps, parts = _without_last(replace(program, steps=tuple(map(_by_itself, program.steps))))
+    steps, parts = _without_last(plain(program))
     steps, parts = _joined(steps, parts)
     return Merged(tuple(steps), tuple(parts), program.channels)
-
-
-def _by_itself(step: Step) -> Step:
-    """A convolution of one channel to one channel is a depthwise one."""
-    if step.kind != "conv" or step.weights["weight"].shape[::3] != (1, 1):
-        return step
-    return replace(step, kind="depthwise", weights={**step.weights, "weight": step.weights["weight"][0]})
 
 
 def _without_last(program: Program) -> tuple[list[Step], list[Part]]:

@@ -63,9 +63,9 @@ class Schedule:
 def schedule(program: Program, width: int, height: int) -> Schedule:
     """How `program` is carried out; (`width`, `height`) is the size by which memory is shared best."""
     merged = merge(program)
-    chains = _chains(merged)
-    inside = {step.output for chain in chains for step in chain.steps} - _kept(chains)
     sizes = shapes(merged.steps, width, height)
+    chains = _chains(merged, sizes)
+    inside = {step.output for chain in chains for step in chain.steps} - _kept(chains)
     slots = _slots(chains, inside, merged, sizes)
     values = [0, *(step.output for chain in chains for step in chain.steps)]
     numbers = {value: index for index, value in enumerate(values)}
@@ -97,7 +97,7 @@ def _kept(chains: Sequence[Chain]) -> set[int]:
     return {chain.steps[-1].output for chain in chains if chain.steps and not chain.parts}
 
 
-def _chains(merged: Merged) -> list[Chain]:
+def _chains(merged: Merged, sizes: Mapping[int, tuple[int, int]]) -> list[Chain]:
     uses: dict[int, list[Step]] = defaultdict(list)
     for step in merged.steps:
         for value in set(step.inputs):
@@ -110,7 +110,7 @@ def _chains(merged: Merged) -> list[Chain]:
     for step in merged.steps:
         if step.output in begun:
             continue
-        chain = _from(step, uses, parts, available)
+        chain = _from(step, uses, parts, available, sizes)
         begun |= {one.output for one in chain.steps}
         last = chain.steps[-1].output
         available.add(last)
@@ -122,7 +122,13 @@ def _chains(merged: Merged) -> list[Chain]:
     return chains
 
 
-def _from(step: Step, uses: Mapping[int, list[Step]], parts: Mapping[int, list[Part]], available: set[int]) -> Chain:
+def _from(
+    step: Step,
+    uses: Mapping[int, list[Step]],
+    parts: Mapping[int, list[Part]],
+    available: set[int],
+    sizes: Mapping[int, tuple[int, int]],
+) -> Chain:
     """The longest chain that begins with `step`."""
     if _weight(step) > HEAVY:
         return Chain((step,), heavy=True)
@@ -136,7 +142,8 @@ def _from(step: Step, uses: Mapping[int, list[Step]], parts: Mapping[int, list[P
         following = users[0]
         others = [value for value in following.inputs if value != step.output]
         total += _weight(following)
-        fits = following.kind not in WHOLE + FIRST and total <= CHAIN
+        single = following.kind in ("add", "mul") and sizes[step.output] != sizes[following.output]  # for all its rows
+        fits = following.kind not in WHOLE + FIRST and total <= CHAIN and not single
         if not fits or len(others) != len(following.inputs) - 1 or not available.issuperset(others):
             break
         chain.append(following)
