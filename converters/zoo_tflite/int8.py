@@ -59,7 +59,7 @@ class TfliteQuantiser:
             self._scopes = dict(_scopes(self._bytes))
             if not self._scopes:
                 raise ModelError(f"{source} has no layer that can be quantised.")
-            self._ranges = self._calibrated(inputs)
+            self._ranges = _calibrated(self._bytes, inputs)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -81,28 +81,40 @@ class TfliteQuantiser:
             asked.add_static_config(f"^{re.escape(scope)}$", operation, activation_num_bits=8, weight_num_bits=8)
         return asked
 
-    def _calibrated(self, inputs: Sequence[Floats]) -> dict[str, Any]:
-        """The least and the largest value of each tensor over `inputs`. Each is run by itself and the extremes are
-        taken here: the library's own average of them forgets the first photographs for the last."""
-        from ai_edge_litert.interpreter import Interpreter
 
-        signatures = Interpreter(model_content=self._bytes).get_signature_list()
-        key = next(iter(signatures), None)
-        name = signatures[key]["inputs"][0] if key is not None else None
-        asked, found = self._quantizer(frozenset(self._scopes)), dict[str, Any]()
-        for images in inputs:
-            once = asked.calibrate({key: [{name: images}]}, num_threads=1)
-            for tensor, extremes in once.items():
-                known = found.get(tensor)
-                found[tensor] = _wider(known, extremes) if known else extremes
-        return found
+def _calibrated(data: bytes, inputs: Sequence[Floats]) -> dict[str, Any]:
+    """The least and the largest value of each tensor that is computed over `inputs`, as ai-edge-quantizer takes them,
+    which finds those of the weights by itself. Its own calibration averages, so that the first photographs are
+    forgotten for the last, and refuses files without a signature."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils as flatbuffers
 
+    model = flatbuffers.read_model(data)
+    fixed = {
+        tensor.name.decode() for tensor in model.subgraphs[0].tensors if model.buffers[tensor.buffer].data is not None
+    }
 
-def _wider(one: Any, other: Any) -> Any:
-    """The range that holds both."""
-    if not other or "min" not in other:
-        return one
-    return {**one, "min": np.minimum(one["min"], other["min"]), "max": np.maximum(one["max"], other["max"])}
+    interpreter = Interpreter(
+        model_content=data,
+        num_threads=1,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    details = interpreter.get_tensor_details()
+    tensors = [one for one in details if one["dtype"] is np.float32 and one["name"] and one["name"] not in fixed]
+    found = dict[str, Any]()
+    for images in inputs:
+        interpreter.set_tensor(given["index"], images)
+        interpreter.invoke()
+        for tensor in tensors:
+            values = interpreter.get_tensor(tensor["index"])
+            if values.size:
+                low, high = (np.full((1,) * values.ndim, extreme) for extreme in (values.min(), values.max()))
+                known = found.get(tensor["name"], {"min": low, "max": high})
+                found[tensor["name"]] = {"min": np.minimum(known["min"], low), "max": np.maximum(known["max"], high)}
+    return found
 
 
 def _scopes(data: bytes) -> Iterator[tuple[str, tuple[Any, str]]]:

@@ -19,7 +19,7 @@ class Int8Options:
     calibration_images: int = option(64, "Use at most so many of them, spread over the whole set.", least=1)
     aim: float = option(
         0.5,
-        "Keep layers in float until the loss on the calibration photographs is at most this part of what int8 may lose.",
+        "Keep layers in float until the loss on the calibration photographs is at most this part of what is allowed.",
         least=0,
         most=1,
     )

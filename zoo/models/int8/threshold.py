@@ -28,7 +28,8 @@ FLOOR = 0.25
 @dataclass(frozen=True)
 class Refit:
     """The threshold `before`, that of the original, and `after`. `counts` are what was made equal: the false positives
-    of the original at the first and of the quantised model at the second where faces are `annotated`, else the faces."""
+    of the original at the first and of the quantised model at the second where faces are `annotated`, else all faces.
+    """
 
     before: float
     after: float
