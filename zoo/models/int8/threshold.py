@@ -21,6 +21,9 @@ than between two models, since annotators cut faces out in ways of their own."""
 STEP = 1e-4
 """To what a threshold is rounded."""
 
+ROUNDING = 1e-3
+"""Of a step: scores are float32, and 0.65 of these is a little less than 0.65."""
+
 FLOOR = 0.25
 """Faces are looked for down to this part of the threshold: what a new threshold may be lies above it."""
 
@@ -81,7 +84,7 @@ def _nearest(scores: Floats, count: int, threshold: float) -> float:
     below = float(ordered[count]) if count < len(ordered) else 0.0
     above = float(ordered[count - 1]) if 0 < count <= len(ordered) else 1.0
     if threshold <= below:
-        return min(above, (math.floor(below / STEP) + 1) * STEP)
+        return min(above, round((math.floor(below / STEP + ROUNDING) + 1) * STEP, 4))
     if threshold > above:
-        return max(math.nextafter(below, 1), math.floor(above / STEP) * STEP)
+        return max(math.nextafter(below, 1), round(math.floor(above / STEP) * STEP, 4))
     return threshold
