@@ -15,7 +15,8 @@ MAX_SIDE = 16384
 MAX_THREADS = 64
 
 PARTS = {
-    "conv": (("conv", "depthwise"), "conv"),
+    "conv": (("conv", "conv8", "depthwise"), "conv"),
+    "conv8": (("conv8",), "conv8"),
     "depthwise": (("depthwise",), "depthwise"),
     "pooling": (("maxpool", "avgpool", "mean", "resize"), "pooling"),
     "pointwise": (("add", "mul", "affine", "activation", "concat", "slice", "softmax", "unit", "output"), "pointwise"),
@@ -25,6 +26,7 @@ PARTS = {
 
 ROWS = {
     "conv": "conv_row",
+    "conv8": "conv8_row",
     "depthwise": "depthwise_row",
     "maxpool": "pool_row",
     "avgpool": "pool_row",
@@ -43,7 +45,7 @@ ROWS = {
 
 MAPS = (
     ("conv", "chain.heavy", "conv_map"),
-    ("groupnorm", "layer.kind == Kind::groupnorm", "groupnorm_map"),
+    ("groupnorm", "kLayerTable[chain.first].kind == Kind::groupnorm", "groupnorm_map"),
 )
 """What is done with whole maps: the kind of step, when, and the function."""
 
@@ -57,6 +59,7 @@ def engine(schedule: Schedule, made: Tables, numbers: str) -> str:
 def _parts(schedule: Schedule, made: Tables, numbers: str) -> Iterator[str]:
     yield text("vector")
     yield text("layers")
+    yield text("vector8")
     yield _constants(schedule, made)
     yield numbers
     yield text("engine")
@@ -70,7 +73,11 @@ def _parts(schedule: Schedule, made: Tables, numbers: str) -> Iterator[str]:
         for kind in sorted(made.kinds)
         if kind in ROWS
     ]
-    maps = [f"  if ({said}) return {name}(task, layer);\n" for kind, said, name in MAPS if kind in made.kinds]
+    maps = [
+        f"  if ({said}) return {name}(task, kLayerTable[chain.first]);\n"
+        for kind, said, name in MAPS
+        if kind in made.kinds
+    ]
     yield Template(text("run")).substitute(rows="\n".join(cases), maps="".join(maps))
 
 

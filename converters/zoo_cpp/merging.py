@@ -86,7 +86,8 @@ def _joined(steps: Sequence[Step], parts: Sequence[Part]) -> tuple[list[Step], l
     for step in steps:
         chain = _to_output(step, uses, leaves)
         if chain:
-            groups[step.inputs, step.window, tuple(one.window for one in chain[1:])].append(chain)
+            rounded = step.quantised is not None
+            groups[step.inputs, step.window, rounded, tuple(one.window for one in chain[1:])].append(chain)
     replaced: dict[int, Step] = {}
     dropped: set[int] = set()
     places: dict[int, tuple[int, int]] = {}
@@ -126,5 +127,9 @@ def _side_by_side(level: Sequence[Step]) -> Step:
     weight: Array = np.concatenate([step.weights["weight"] for step in level], axis=axis)
     bias: Array = np.concatenate([step.weights["bias"] for step in level])
     name = ", ".join(step.name for step in level)
+    first, rounded = level[0].quantised, [step.quantised.scales for step in level if step.quantised]
+    quantised = replace(first, scales=np.concatenate(rounded)) if first else None
     channels = sum(step.channels for step in level)
-    return replace(level[0], channels=channels, weights={"weight": weight, "bias": bias}, name=name)
+    return replace(
+        level[0], channels=channels, weights={"weight": weight, "bias": bias}, quantised=quantised, name=name
+    )

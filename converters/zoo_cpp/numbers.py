@@ -18,9 +18,9 @@ from zoo_cpp.tables import literal, table
 
 Storage: TypeAlias = Literal["float32", "float16", "int8"]
 
-HEADER = struct.Struct("<8s4sIQQQ24x")
+HEADER = struct.Struct("<8s4sIQQQQ16x")
 """What a file of weights begins with: the magic, the kind, a reserved word, how many floats and how many filter numbers
-follow, and the checksum of these. 64 bytes, little-endian."""
+follow, the checksum of all that follows, and how many whole numbers are in it. 64 bytes, little-endian."""
 
 MAGIC = b"ZOOCPPW\x01"
 
@@ -31,21 +31,22 @@ CODES = {"float32": ("float", "<f4"), "float16": ("uint16_t", "<f2"), "int8": ("
 @dataclass(frozen=True)
 class Numbers:
     """The numbers as they are stored: `floats` (all of them as float32, or without the filters where these are in
-    `codes`), and a table of filters (begin and length among all
+    `codes`), filters of `whole` numbers, and a table of filters (begin and length among all
     numbers, their lanes and blocks, begin of their scales or -1)."""
 
     storage: Storage
     floats: Array
     codes: NDArray[np.generic]
+    whole: NDArray[np.int8]
     filters: tuple[tuple[int, int, int, int, int], ...]
     length: int
 
 
 def numbers(packed: Packed, storage: Storage) -> Numbers:
     """The numbers of `packed` as `storage` says. Filters in int8 have a scale for each channel that comes out."""
-    everything = packed.numbers()
+    everything, whole = packed.numbers(), packed.whole_numbers()
     if storage == "float32":
-        return Numbers(storage, everything, np.zeros(0, np.float32), (), len(everything))
+        return Numbers(storage, everything, np.zeros(0, np.float32), whole, (), len(everything))
     floats, codes, filters, at = list[Array](), list[NDArray[np.generic]](), list[tuple[int, int, int, int, int]](), 0
     scales, scaled = list[Array](), 0
     for begin, length, lanes in packed.filters:
@@ -64,7 +65,9 @@ def numbers(packed: Packed, storage: Storage) -> Numbers:
     floats.append(everything[at:])
     plain = sum(map(len, floats))
     filters = [(*row[:4], row[4] + plain if row[4] >= 0 else -1) for row in filters]
-    return Numbers(storage, np.concatenate(floats + scales), np.concatenate(codes), tuple(filters), len(everything))
+    return Numbers(
+        storage, np.concatenate(floats + scales), np.concatenate(codes), whole, tuple(filters), len(everything)
+    )
 
 
 def _quantised(values: Array, lanes: int, blocks: int) -> tuple[NDArray[np.int8], Array]:
@@ -82,18 +85,25 @@ def in_source(stored: Numbers) -> str:
     if len(stored.codes):
         codes = stored.codes.view(np.uint16) if stored.storage == "float16" else stored.codes
         parts.append(_array(kind, "kCodes", codes))
-    parts.append(Template(text("numbers_inside")).substitute(codes="kCodes" if len(stored.codes) else "nullptr"))
+    if len(stored.whole):
+        parts.append(_array("int8_t", "kWhole", stored.whole))
+    names = {
+        "codes": "kCodes" if len(stored.codes) else "nullptr",
+        "whole": "kWhole" if len(stored.whole) else "nullptr",
+    }
+    parts.append(Template(text("numbers_inside")).substitute(names))
     return _with_tables(stored, "\n".join(parts))
 
 
 def in_file(stored: Numbers) -> tuple[str, bytes]:
     """C++ that takes the numbers from a file's bytes, and these bytes."""
     data = stored.floats.astype("<f4").tobytes() + stored.codes.astype(CODES[stored.storage][1]).tobytes()
+    data += stored.whole.tobytes()
     data += b"\0" * (-len(data) % 8)
-    counts = len(stored.floats), len(stored.codes)
+    counts = len(stored.floats), len(stored.codes), len(stored.whole)
     kind = stored.storage.encode()[:4].ljust(4, b"\0")
-    header = HEADER.pack(MAGIC, kind, 0, *counts, checksum(data))
-    constants = {"kind": int.from_bytes(kind, "little"), "floats": counts[0], "codes": counts[1]}
+    header = HEADER.pack(MAGIC, kind, 0, *counts[:2], checksum(data), counts[2])
+    constants = {"kind": int.from_bytes(kind, "little"), "floats": counts[0], "codes": counts[1], "whole": counts[2]}
     words = Template(text("numbers_outside")).substitute(constants | {"checksum": f"{checksum(data):#x}"})
     return _with_tables(stored, words), header + data
 
@@ -107,7 +117,11 @@ def checksum(data: bytes) -> int:
 
 
 def _with_tables(stored: Numbers, words: str) -> str:
-    constants = f"constexpr size_t kNumbers = {stored.length};\nconstexpr int kFilters = {len(stored.filters)};\n"
+    constants = (
+        f"constexpr size_t kNumbers = {stored.length}, kWholeNumbers = {len(stored.whole)};\n"
+        "constexpr size_t kWidened = kAtOnce == 4 ? 0 : kWholeNumbers;\n"
+        f"constexpr int kFilters = {len(stored.filters)};\n"
+    )
     rows = ["{" + ", ".join(map(str, row)) + "}" for row in stored.filters]
     kind = CODES[stored.storage][0]
     parts = [constants, f"typedef {kind} Code;\n", text("numbers")]

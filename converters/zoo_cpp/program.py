@@ -56,6 +56,16 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Quantised:
+    """How the numbers that a convolution multiplies are whole numbers: an input x is round(x / `scale`) + `zero`, 0 to
+    255, and filter number o of those that make channel o is a multiple, -127 to 127 times, of ``scales[o]`` (O)."""
+
+    scale: float
+    zero: int
+    scales: Array
+
+
+@dataclass(frozen=True)
 class Step:
     """One step: it makes the value number `output`, of `channels` channels, of the values `inputs`.
 
@@ -81,7 +91,8 @@ class Step:
     activation 1       the activation alone
     ========== ======= ===============================================================================================
 
-    `activation` is applied to what conv, depthwise, add, mul, affine and groupnorm give.
+    `activation` is applied to what conv, depthwise, add, mul, affine and groupnorm give. A conv that is `quantised`
+    multiplies whole numbers.
     """
 
     kind: str
@@ -98,6 +109,7 @@ class Step:
     start: int = 0
     columns: int = 0
     epsilon: float = 0.0
+    quantised: Quantised | None = None
     name: str = ""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.errors import ModelError
 from zoo.specs import ModelCard
-from zoo_cpp.program import Activation, Output, Program, Step
+from zoo_cpp.program import Activation, Output, Program, Quantised, Step
 from zoo_cpp.reading.fusing import fuse
 from zoo_cpp.reading.graph import Input, find_input, load, walk
 from zoo_cpp.reading.operators import KNOWN
@@ -93,8 +93,10 @@ def _require_same(one: Any, other: Any, sizes: list[tuple[int, int]]) -> None:
 
 def _equal(one: Any, other: Any) -> bool:
     """Whether two steps are the same, arrays number by number."""
-    if isinstance(one, Step | Activation | Output):
-        return all(_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
+    if isinstance(one, Step | Activation | Output | Quantised):
+        return type(one) is type(other) and all(
+            _equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)
+        )
     if isinstance(one, Mapping):
         return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
     if isinstance(one, np.ndarray):

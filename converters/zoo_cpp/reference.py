@@ -56,7 +56,11 @@ def windows(values: Array, window: Window, ceil: bool = False, fill: float = 0.0
 
 
 def _conv(step: Step, inputs: Maps) -> Array:
-    seen = windows(inputs[0], step.window)
+    given = inputs[0]
+    if step.quantised:
+        scale, zero = np.float32(step.quantised.scale), step.quantised.zero
+        given = (np.clip(np.rint(given / scale) + zero, 0, 255) - zero).astype(np.float32) * scale
+    seen = windows(given, step.window)
     weight = step.weights["weight"].reshape(step.channels, -1)
     return (seen.reshape(-1, weight.shape[1]) @ weight.T).reshape(*seen.shape[:2], -1) + step.weights["bias"]
 

@@ -131,7 +131,7 @@ def _from(
 ) -> Chain:
     """The longest chain that begins with `step`."""
     if _weight(step) > HEAVY:
-        return Chain((step,), heavy=True)
+        return Chain((step,), heavy=step.quantised is None)
     chain, total = [step], _weight(step)
     while step.kind not in WHOLE:
         users, ends = uses.get(step.output, []), parts.get(step.output, [])
@@ -152,7 +152,9 @@ def _from(
 
 
 def _weight(step: Step) -> int:
-    return step.weights["weight"].size if step.kind == "conv" else 0
+    """How much room the filters take, in floats."""
+    size = step.weights["weight"].size if step.kind == "conv" else 0
+    return size // 4 if step.quantised else size
 
 
 def _slots(

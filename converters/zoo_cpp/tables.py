@@ -58,20 +58,28 @@ def _add_step(made: Tables, step: Step) -> None:
         or step.channels > LIMITS["channels"]
     ):
         raise ModelError(f"The step {step.name!r} has a window or channels beyond what C++ is written for.")
-    extra = {"resize": step.scale, "groupnorm": step.groups, "slice": step.start, "softmax": step.columns}
+    offsets = pack(step, made.packed)
+    kind = "conv8" if step.quantised else step.kind
+    extra = {
+        "conv8": offsets.scales,
+        "resize": step.scale,
+        "groupnorm": step.groups,
+        "slice": step.start,
+        "softmax": step.columns,
+    }
     low = {"leaky": act.slope, "clip": act.low}.get(act.kind, step.epsilon if step.kind == "unit" else 0.0)
     high = step.epsilon if step.kind == "groupnorm" else act.high
-    made.kinds.add(step.kind)
+    made.kinds.add(kind)
     _add_layer(
         made,
-        kind=step.kind,
+        kind=kind,
         act=act.kind,
         sizes=(*window.kernel, *window.stride, *window.pads, *window.dilation),
         flags=(step.ceil, step.padded, False),
         inputs=step.inputs,
         output=step.output,
-        offsets=pack(step, made.packed),
-        extra=extra.get(step.kind, 0),
+        offsets=offsets,
+        extra=extra.get(kind, 0),
         channels=step.channels,
         numbers=(low, high),
     )

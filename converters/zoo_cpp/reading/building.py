@@ -18,13 +18,15 @@ MOST_CHANNELS = 1 << 16
 @dataclass
 class Builder:
     """The steps so far, in order. `sizes` gives (height, width) of each value for the size of input that the graph is
-    walked at; `name` is that of the node being read."""
+    walked at; `name` is that of the node being read. `ranges` gives the scale and the zero point, 0 to 255, of values
+    that are rounded to whole numbers."""
 
     opset: int
     steps: list[Step] = field(default_factory=list)
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     name: str = ""
     held: int = 0
+    ranges: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def claim(self, numbers: int) -> None:
         """Count arrays of so many `numbers` before they are made. Raises `UnreadableError` when all are too many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,33 @@ def walk(model: Any, given: Input, width: int, height: int) -> tuple[list[Step],
         except FLAWS:
             raise UnreadableError(f"has a damaged array {tensor.name!r}") from None
     values[given.name] = _images(given, width, height)
-    for node in model.graph.node:
+    for node in _ordered(model.graph.node, values):
         _read(builder, node, values)
     return builder.steps, [_output(value.name, values) for value in model.graph.output]
+
+
+def _ordered(nodes: Sequence[Any], known: Iterable[str]) -> list[Any]:
+    """`nodes` with each after those that make its inputs: quantisers append theirs at the end. Those of a circle, or
+    whose inputs nothing makes, come last, as they are."""
+    waiting = [{name for name in node.input if name} for node in nodes]
+    users: dict[str, list[int]] = {}
+    for index, names in enumerate(waiting):
+        for name in names:
+            users.setdefault(name, []).append(index)
+    ready, order = [*known], [index for index, names in enumerate(waiting) if not names]
+    done, at = set(order), 0
+    while ready or at < len(order):
+        while ready:
+            name = ready.pop()
+            for index in users.pop(name, []):
+                waiting[index].discard(name)
+                if not waiting[index] and index not in done:
+                    done.add(index)
+                    order.append(index)
+        if at < len(order):
+            ready.extend(nodes[order[at]].output)
+            at += 1
+    return [nodes[index] for index in (*order, *(index for index in range(len(nodes)) if index not in done))]
 
 
 def _images(given: Input, width: int, height: int) -> Tensor:

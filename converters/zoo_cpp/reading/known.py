@@ -98,6 +98,19 @@ def _cast(inputs: Sequence[Any], attributes: Attributes) -> Known:
     return np.asarray(inputs[0]).astype(helper.tensor_dtype_to_np_dtype(attributes["to"]))
 
 
+def _dequantized(inputs: Sequence[Any], attributes: Attributes) -> Known:
+    """With one scale, or one for each place along the node's axis."""
+    codes, scale = np.asarray(inputs[0]), np.asarray(inputs[1], np.float32)
+    zero = np.asarray(inputs[2]) if len(inputs) > 2 and inputs[2] is not None else np.zeros((), np.int32)
+    if scale.size == 1:
+        scale, zero = scale.reshape(()), zero.reshape(())
+    else:
+        along = [1] * codes.ndim
+        along[attributes.get("axis", 1)] = -1
+        scale, zero = scale.reshape(along), zero.reshape(along) if zero.size > 1 else zero.reshape(())
+    return np.asarray((codes.astype(np.float64) - zero) * scale, np.float32)
+
+
 def _divide(inputs: Sequence[Any], _: Attributes) -> Known:
     one, other = inputs
     if np.issubdtype(one.dtype, np.integer):
@@ -143,6 +156,7 @@ EVALUATORS: Mapping[str, Callable[[Sequence[Any], Attributes], Known]] = {
     "Ceil": _numpy(np.ceil),
     "Concat": lambda inputs, at: np.concatenate(inputs, axis=at["axis"]),
     "ConstantOfShape": _filled,
+    "DequantizeLinear": _dequantized,
     "Div": _divide,
     "Equal": _numpy(np.equal),
     "Exp": _numpy(np.exp),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zoo_cpp.reading import moving, pointwise, windows
+from zoo_cpp.reading import moving, pointwise, rounding, windows
 from zoo_cpp.reading.known import EVALUATORS
 
 READERS: Mapping[str, Callable[..., Any]] = {
@@ -17,6 +17,7 @@ READERS: Mapping[str, Callable[..., Any]] = {
     "Clip": pointwise.clip,
     "Concat": moving.concat,
     "Conv": windows.conv,
+    "DequantizeLinear": rounding.dequantize,
     "Div": pointwise.divide,
     "Dropout": moving.same,
     "Expand": moving.expand,
@@ -36,6 +37,7 @@ READERS: Mapping[str, Callable[..., Any]] = {
     "Neg": pointwise.negative,
     "PRelu": pointwise.prelu,
     "Pad": moving.pad,
+    "QuantizeLinear": rounding.quantize,
     "ReduceL2": pointwise.length,
     "ReduceMean": moving.mean,
     "Relu": pointwise.activation("relu"),

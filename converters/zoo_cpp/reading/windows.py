@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zoo_cpp.program import Window
 from zoo_cpp.reading.building import Builder
+from zoo_cpp.reading.rounding import whole
 from zoo_cpp.reading.tensors import LARGEST, Axis, Piece, Tensor, UnreadableError, axes, images_of, only, plain
 
 Attributes = Mapping[str, Any]
@@ -41,6 +42,8 @@ def conv(builder: Builder, inputs: Sequence[Any], attributes: Attributes) -> Ten
     builder.claim(arranged.size)
     held = {"weight": np.ascontiguousarray(arranged), "bias": bias}
     value = builder.step(kind, (piece.value,), size, weight.shape[0], window=window, weights=held)
+    if kind == "conv":
+        builder.steps[-1] = whole(builder.steps[-1], builder.ranges.get(piece.value))
     return builder.fresh(piece, images_of(piece), value)
 
 
@@ -78,6 +81,7 @@ def _dense_layer(builder: Builder, piece: Piece, weight: Array, bias: Array) -> 
     shaped = np.ascontiguousarray(arranged.T).reshape(outputs, *kernel, piece.channels)
     held = {"weight": shaped, "bias": bias}
     value = builder.step("conv", (piece.value,), (1, 1), outputs, window=Window(kernel), weights=held)
+    builder.steps[-1] = whole(builder.steps[-1], builder.ranges.get(piece.value))
     return Tensor((Piece(value, 1, 1, outputs, (*piece.dimensions[:-1], axes("C", outputs))),))
 
 
