@@ -79,15 +79,22 @@ def describe(card: ModelCard, program: Program, golden: Golden, *, name: str = "
     """The interface of `card`'s model. Raises `ModelError` where the network is not what the card says."""
     if program.channels != 3:
         raise ModelError(f"The network of {card.id!r} takes {program.channels} channels, and images have three.")
-    method = catalogue().methods.get(card.method)
     columns = tuple(output.columns for output in program.outputs)
-    native = resolve(method.native)(card, columns) if method and method.native else None
-    kind = method.kind if method and (native or method.kind == "encoder") else "raw"
-    if kind not in _PARTS or (kind != "detector" and not card.preprocess.crop.kind):
-        kind = "raw"
+    kind, native = _brought(card, columns)
     if kind == "encoder" and columns != (card.embedding,):
         raise ModelError(f"The network does not give the {card.embedding} numbers that the card {card.id!r} says.")
     return Interface(identifier(name or card.id), kind, card, program, golden, native, binary)
+
+
+def _brought(card: ModelCard, columns: tuple[int, ...]) -> tuple[str, Native | None]:
+    """The kind of the model's interface, and what its method brings."""
+    if card.method not in catalogue().methods:
+        return "raw", None
+    method = catalogue().methods[card.method]
+    native = resolve(method.native)(card, columns) if method.native else None
+    known = native or method.kind == "encoder"
+    fits = method.kind == "detector" or card.preprocess.crop.kind
+    return (method.kind, native) if method.kind in _PARTS and known and fits else ("raw", None)
 
 
 def header(made: Interface) -> str:
