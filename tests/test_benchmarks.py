@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ TINY = {
     "memory": ["--rounds", "1", "--images", "20", "--few", "10"],
     "conversion": ["--rounds", "1", "--images", "60", "--few", "40"],
     "models": ["--rounds", "2", "yunet_n", "slim56"],
+    "native": ["--rounds", "1"],
 }
 WITHOUT_FIXTURES = ("startup", "nms", "conversion")
 
@@ -67,8 +69,12 @@ def test_a_benchmark_of_real_models_prints_one_report(name: str, fixtures: Path)
     if name == "models":
         pytest.importorskip("litert_torch", reason="measures what exporting to TFLite costs")
         pytest.importorskip("tf2onnx", reason="measures TensorFlow's network, too")
+    if name == "native" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        pytest.skip("there is no C++ compiler")
     document = report(name)
     check(document, name)
+    if name == "native":
+        assert document["facts"]["yunet_s"]["faces"] == 6
     if name == "throughput":
         agreed = document["facts"]["yunet_n"]["opencv"]
         assert agreed["same_count"] == agreed["images"] == 4
