@@ -179,7 +179,7 @@ def _model_faults(card: ModelCard) -> Iterator[str]:
     yield from _negatives(card, "keypoints", "landmarks", "embedding", "parameters", "mflops")
     if card.mflops and not _SIZE.fullmatch(card.mflops_size):
         yield f"field 'mflops_size' must say at which WIDTHxHEIGHT, not {card.mflops_size!r}"
-    yield from _words(card, precision=("float32", "float16", "int8", "decimal3"))
+    yield from _words(card, precision=("float32", "float16", "int8", "weights8", "decimal3"))
     yield from _preprocess_faults(card.preprocess)
     for name, thresholds in card.thresholds.items():
         yield from _threshold_faults(name, thresholds)

@@ -303,7 +303,8 @@ class ModelCard:
     which ``photo`` is the default and ``protocol`` is the original's evaluation setting. `parameters` counts the
     network's trainable numbers; `mflops` is the paper's figure at the size that `mflops_size` names. `precision` is how
     the file's weights are kept, one of `zoo.models.limits.LIMITS`: float32, float16, int8 (so is what they are
-    multiplied with, but for the layers that are kept in float), or decimal3, texts of three decimal places.
+    multiplied with, but for the layers that are kept in float), weights8 (they alone), or decimal3, texts of three
+    significant digits.
     """
 
     id: str

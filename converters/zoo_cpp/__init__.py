@@ -42,15 +42,16 @@ def zoo_runtimes() -> Iterator[RuntimeSpec]:
 
 @hookimpl
 def zoo_converters() -> Iterator[ConverterSpec]:
-    """From ONNX to C++, with the weights in any of three precisions."""
-    for precision in ("", "float16", "int8"):
+    """From ONNX to C++: as it is, whole numbers included, or with the weights of a float network in fewer bits."""
+    for function, precision in (("to_cpp", ""), ("to_cpp_float16", "float16"), ("to_cpp_weights8", "weights8")):
         yield ConverterSpec(
             src="onnx",
             dst="cpp",
-            run=f"zoo_cpp.edges:to_cpp{'_' if precision else ''}{precision}",
+            run=f"zoo_cpp.edges:{function}",
             options="zoo_cpp.options:CppOptions",
             needs=("onnx",),
             precision=precision,
+            carries=("float32",) if precision else ("float32", "int8"),
             check="zoo_cpp.edges:check",
         )
 

@@ -17,6 +17,7 @@ from zoo_cpp.golden import TOLERANCES, Golden, golden
 from zoo_cpp.options import CppOptions
 from zoo_cpp.program import Array, Program
 from zoo_cpp.reader import read
+from zoo_cpp.reference import evaluate
 from zoo_cpp.schedule import schedule
 from zoo_cpp.tables import tables
 
@@ -83,9 +84,16 @@ def _fixed(program: Program, wanted: tuple[int, int] | None) -> Program:
 
 
 def _golden(path: Path, card: ModelCard, program: Program, storage: stores.Storage) -> Golden:
+    if any(step.quantised for step in program.steps):  # what is rounded elsewhere too would differ by as much again
+        return golden(lambda tensor: evaluate(program, _rows(tensor, card)), card, program, TOLERANCES["int8"])
     session = open_session(path, "onnx", runtime="onnxruntime", threads=1, device="cpu", card=card)
 
     def run(tensor: Array) -> list[Array]:
         return session.run({session.inputs[0].name: tensor})
 
     return golden(run, card, program, TOLERANCES[storage])
+
+
+def _rows(tensor: Array, card: ModelCard) -> Array:
+    """One image of a card's tensor as (H, W, C)."""
+    return tensor[0] if card.preprocess.layout == "nhwc" else tensor[0].transpose(1, 2, 0)

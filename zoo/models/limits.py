@@ -43,6 +43,7 @@ LIMITS = {
     "float32": Limits(raw=1e-4, score=1e-3, pixels=0.1, fraction=0.0, faces=0.0, cosine=0.9999),
     "float16": Limits(raw=1e-2, score=1e-2, pixels=0.1, fraction=5e-3, faces=0.0, cosine=0.999),
     "decimal3": Limits(raw=5e-2, score=2e-2, pixels=0.1, fraction=1e-2, faces=0.0, cosine=0.999),
+    "weights8": Limits(raw=1.0, score=0.2, pixels=0.1, fraction=0.03, faces=0.1, cosine=0.98),
     "int8": Limits(raw=1.0, score=0.2, pixels=0.1, fraction=0.03, faces=0.1, cosine=0.98),
 }
 """By precision."""

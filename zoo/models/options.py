@@ -19,8 +19,10 @@ class ProofOptions:
         "Which sizes of the input stay open, where the target can: auto (batch, and height and width of models that"
         " take any size), none, or some of batch, height and width.",
     )
-    precision: Literal["float32", "float16", "int8"] = option(
-        "float32", "How the weights are kept: float32 leaves them as they are, float16 and int8 make files smaller."
+    precision: Literal["float32", "float16", "int8", "weights8"] = option(
+        "float32",
+        "What the network is kept in: float32 leaves it as it is; int8 rounds weights and what is between the layers, by"
+        " photographs; float16 and weights8 keep the weights alone in fewer bits.",
     )
     tolerance: float | None = option(
         None,

@@ -85,7 +85,7 @@ def photo(fixtures: Path) -> Path:
 
 
 @generated
-@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "float16", "weights8"])
 def test_it_is_converted_compared_and_run(fixtures: Path, tmp_path: Path, photo: Path, precision: str) -> None:
     source, target = fixtures / "yunet" / "yunet_n_dynamic.onnx", tmp_path / "out"
     done = ported(source, target, precision=precision, photo=str(photo))
@@ -98,6 +98,26 @@ def test_it_is_converted_compared_and_run(fixtures: Path, tmp_path: Path, photo:
     assert identify(target).card.precision == precision
     assert verify(target).exit_code == 0
     assert len(zoo.load(target)(photo)) == 6
+
+
+@generated
+def test_whole_numbers_are_multiplied(fixtures: Path, tmp_path: Path, photo: Path) -> None:
+    """A network that was rounded to eight bits on the way: as near to the original as onnxruntime's, or nearer."""
+    done = ported(
+        fixtures / "yunet" / "yunet_s_dynamic.onnx",
+        tmp_path / "out",
+        precision="int8",
+        photo=str(photo),
+        calibrate=str(fixtures / "images"),
+        calibration_images=3,
+    )
+    rounded, written = (hop.parity.worst for hop in done.hops)
+    assert rounded is not None and written is not None
+    assert written.relative <= rounded.relative * 1.1
+    assert done.photos[0].faces == done.photos[0].others == 6
+    assert "int8_t kWhole[" in (tmp_path / "out" / "yunet_s.cpp").read_text()
+    assert identify(tmp_path / "out").card.precision == "int8"
+    assert verify(tmp_path / "out").exit_code == 0
 
 
 @generated
