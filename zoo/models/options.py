@@ -21,8 +21,8 @@ class ProofOptions:
     )
     precision: Literal["float32", "float16", "int8", "weights8"] = option(
         "float32",
-        "What the network is kept in: float32 leaves it as it is; int8 rounds weights and what is between the layers, by"
-        " photographs; float16 and weights8 keep the weights alone in fewer bits.",
+        "What the network is kept in: float32 leaves it as it is; int8 rounds weights and what is between the layers,"
+        " by photographs; float16 and weights8 keep the weights alone in fewer bits.",
     )
     tolerance: float | None = option(
         None,
