@@ -88,14 +88,22 @@ class Judge:
 
     def judge(self, product: Artifact) -> tuple[Loss, Refit | None]:
         """The loss of a quantised model, at the threshold that is fitted to it where it is a detector."""
-        model = self._load(product, [])
-        found = [model(one.image, faces) for one, faces in zip(self.pictures, self.known, strict=True)]
-        card = self.original.card
+        found, card = self._found(product), self.original.card
         if "photo" not in card.thresholds or card.preprocess.crop.kind:
-            return self._loss(self.wanted, found), None
+            return self._loss(found), None
         fitted = refit(self.wanted, found, self.pictures, card.thresholds["photo"].score)
-        wanted = [self._sure(faces) for faces in self.wanted]
-        return self._loss(wanted, [faces.select(faces.scores >= fitted.after) for faces in found]), fitted
+        return self._loss([_at_least(faces, fitted.after) for faces in found]), fitted
+
+    def loss(self, product: Artifact) -> Loss:
+        """The loss of a quantised model at the threshold that its own card says."""
+        found, card = self._found(product), product.card
+        if "photo" not in card.thresholds or card.preprocess.crop.kind:
+            return self._loss(found)
+        return self._loss([_at_least(faces, card.thresholds["photo"].score) for faces in found])
+
+    def _found(self, product: Artifact) -> list[Faces]:
+        model = self._load(product, [])
+        return [model(one.image, faces) for one, faces in zip(self.pictures, self.known, strict=True)]
 
     def error(self, product: Artifact, count: int) -> float:
         """What a quantised model adds to what is found in at most `count` of the pictures: the average difference of
@@ -119,9 +127,10 @@ class Judge:
         card = self.original.card
         if "photo" not in card.thresholds or card.preprocess.crop.kind:
             return faces
-        return faces.select(faces.scores >= card.thresholds["photo"].score)
+        return _at_least(faces, card.thresholds["photo"].score)
 
-    def _loss(self, wanted: Sequence[Faces], found: Sequence[Faces]) -> Loss:
+    def _loss(self, found: Sequence[Faces]) -> Loss:
+        wanted = [self._sure(faces) for faces in self.wanted]
         each = [decoded.difference(one, other) for one, other in zip(wanted, found, strict=True)]
         counts = np.array([[one.faces, one.missing, one.excess] for one in each]).sum(axis=0)
         faces, missing, excess = (int(count) for count in counts)
@@ -171,6 +180,10 @@ class _Listening:
         (images,) = feeds.values()
         self._fed.extend(np.array(image[None], np.float32) for image in images)
         return self._session.run(feeds)
+
+
+def _at_least(faces: Faces, score: float) -> Faces:
+    return faces.select(faces.scores >= score)
 
 
 def _known(model: Model, picture: Picture) -> Faces | None:
