@@ -86,7 +86,7 @@ def _joined(steps: Sequence[Step], parts: Sequence[Part]) -> tuple[list[Step], l
     for step in steps:
         chain = _to_output(step, uses, leaves)
         if chain:
-            rounded = step.quantised is not None
+            rounded = step.quantised and (step.quantised.scale, step.quantised.zero)
             groups[step.inputs, step.window, rounded, tuple(one.window for one in chain[1:])].append(chain)
     replaced: dict[int, Step] = {}
     dropped: set[int] = set()

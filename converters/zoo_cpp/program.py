@@ -92,7 +92,7 @@ class Step:
     ========== ======= ===============================================================================================
 
     `activation` is applied to what conv, depthwise, add, mul, affine and groupnorm give. A conv that is `quantised`
-    multiplies whole numbers.
+    multiplies whole numbers; the pixels of its window are neighbours.
     """
 
     kind: str

@@ -12,7 +12,7 @@ import numpy as np
 from zoo_cpp.engine import engine
 from zoo_cpp.interface import INCLUDES
 from zoo_cpp.numbers import Storage, in_file, in_source, numbers
-from zoo_cpp.program import Activation, Array, Output, Program, Step, Window
+from zoo_cpp.program import Activation, Array, Output, Program, Quantised, Step, Window
 from zoo_cpp.schedule import Schedule, schedule
 from zoo_cpp.tables import tables
 
@@ -54,6 +54,18 @@ class Net:
         down, across = looked.kernel
         weight = self.array(channels, down, across, taken, spread=(down * across * taken) ** -0.5)
         return self._with_weights("conv", value, channels, looked, act, weight)
+
+    def rounded(
+        self, value: int, channels: int, kernel: Any = 1, act: Any = "none", zero: int = 100, **more: Any
+    ) -> int:
+        """A convolution of whole numbers, whose input is in sixteenths."""
+        made = self.conv(value, channels, kernel, act, **more)
+        scales = np.abs(self.array(channels)) / 50 + np.float32(1e-3)
+        shape = self.steps[-1].weights["weight"].shape
+        codes = self.rng.integers(-127, 128, shape).astype(np.float32)
+        weights = {**self.steps[-1].weights, "weight": codes * scales[:, None, None, None]}
+        self.steps[-1] = replace(self.steps[-1], weights=weights, quantised=Quantised(1 / 16, zero, scales))
+        return made
 
     def depthwise(self, value: int, kernel: Any = 3, act: Any = "none", **window: Any) -> int:
         looked, channels = windowed(kernel, **window), self.width(value)
@@ -189,10 +201,10 @@ def _one(number: int, program: Program, storage: Storage, binary: bool) -> tuple
 
 
 def pictures(program: Program, sizes: Sequence[tuple[int, int]]) -> Iterator[Array]:
-    """Noise of each (width, height) that the program takes."""
+    """Noise in sixteenths, of each (width, height) that the program takes."""
     rng = np.random.default_rng(7)
     for width, height in [program.fixed] if program.fixed else sizes:
-        yield rng.normal(0, 1, (height, width, program.channels)).astype(np.float32)
+        yield np.rint(rng.normal(0, 16, (height, width, program.channels))).astype(np.float32) / 16
 
 
 def with_fixed(program: Program, width: int, height: int) -> Program:

@@ -210,11 +210,29 @@ def fully_connected() -> Program:
     return net.program(features, net.step("unit", whole, epsilon=1e-12), fixed=(20, 28))
 
 
+def whole_numbers() -> Program:
+    """Convolutions of whole numbers: of the input, of channels that are no multiple of four, with many filters, as
+    heads of one map whose numbers are rounded in two ways, beside convolutions of floats."""
+    net = Net(seed=15)
+    down = net.pool("maxpool", 0, 2, stride=2)
+    many = net.step("concat", (down,) * 26, 78)
+    heads = [net.rounded(down, channels, 1, zero=zero) for channels, zero in ((1, 100), (4, 100), (10, 90), (2, 100))]
+    values = [
+        net.rounded(0, 20, 3, "relu", pads=(1, 0, 1, 2), stride=2),
+        net.rounded(many, 37, 3, "prelu", pads=1),
+        net.rounded(many, 600, 3, "leaky", pads=1, stride=2, zero=0),
+        net.depthwise(net.rounded(many, 18, 1, zero=255), 3, pads=1),
+        net.rounded(net.step("slice", many, 1, start=5), 1, 3, pads=1),
+        net.conv(down, 5, 1),
+    ]
+    return net.program(*values, *heads)
+
+
 CASES: dict[str, Callable[[], Program]] = {
     made.__name__: made
     for made in (
         *(convolutions, heavy, depthwise, activations, pooling, arithmetic, joining, norms, resizing, heads, reuse),
-        *(first_steps, one_channel, sixteen_channels, fully_connected),
+        *(first_steps, one_channel, sixteen_channels, fully_connected, whole_numbers),
     )
 }
 
