@@ -29,7 +29,7 @@ AT_ONCE = 4
 """Files whose hashes are taken at the same time."""
 PACKAGES = (
     *("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "onnx", "torch", "timm", "safetensors"),
-    *("tensorflow", "tf2onnx", "ai-edge-litert", "litert-torch"),
+    *("tensorflow", "tf2onnx", "ai-edge-litert", "ai-edge-quantizer", "litert-torch"),
 )
 
 

@@ -69,7 +69,7 @@ def test_an_onnx_file_holds_bytes_with_a_scale_a_channel(yunet: Path) -> None:
         given = [makers[name] for name in node.input]
         assert {one.op_type for one in given} == {"DequantizeLinear"}
         weights, scales, zero = (arrays[name] for name in given[1].input)
-        assert (weights.dtype, zero.dtype) == (np.int8, np.int8) and not zero.any()
+        assert weights.dtype == zero.dtype == np.int8 and not zero.any()
         assert scales.shape == (len(weights),), "a scale a channel"
         assert {attribute.name: attribute.i for attribute in given[1].attribute}["axis"] == 0
         assert arrays[given[2].input[0]].dtype == np.int32
@@ -166,7 +166,7 @@ def test_what_cannot_be_asked(yunet: Path, fixtures: Path, tmp_path: Path) -> No
     source, target = fixtures / "yunet" / "yunet_s_dynamic.onnx", tmp_path / "own.onnx"
     with pytest.raises(UsageError, match="is in int8 already; make it from the original"):
         make_plan(yunet, target, {"precision": "int8"})
-    with pytest.raises(UsageError, match="precision takes float32 or float16 or int8, not 'int4'"):
+    with pytest.raises(UsageError, match=r"precision takes float32 or .* not .int4."):
         make_plan(source, target, {"precision": "int4"})
     with pytest.raises(UsageError, match=r"There is no way from onnx to onnx in float16 .* in float16 there can be: "):
         make_plan(source, target, {"precision": "float16"})

@@ -125,7 +125,8 @@ def _told(receipt: Path, document: Mapping[str, Any]) -> str:
     lines += _source_lines(document.get("source"))
     for hop in document.get("route", ()):
         options = " ".join(f"{name}={value}" for name, value in hop["options"].items())
-        lines.append(f"  hop       {hop['from']} -> {hop['to']} {options}".rstrip())
+        lines.append(f"  hop       {hop['from']} -> {_with(hop['to'], hop.get('precision', ''))} {options}".rstrip())
+    lines += _choice_lines(document.get("parity", {}))
     lines += _parity_lines(document.get("parity", {}), bool(document.get("drift")))
     if counts := document.get("counts"):
         lines.append(f"  counts    {', '.join(f'{value} {name}' for name, value in counts.items())}")
@@ -141,6 +142,19 @@ def _source_lines(source: Any) -> list[str]:
         return [f"  source    {source}"] if source else []
     first = f"  source    {source.get('path') or source.get('name')} ({source.get('format', '')})"
     return [first, *(f"            sha256 {file.get('sha256', '')}" for file in source.get("files", ()))]
+
+
+def _choice_lines(parity: Mapping[str, Any]) -> list[str]:
+    """What each choice of layers that stay in float lost on the task."""
+    found = [one for hop in parity.get("hops", ()) for one in hop.get("found", ())]
+    return [
+        f"  int8      {len(choice['kept'])} of {one['layers']} layers in float, {choice['size']:,} bytes:"
+        f" {choice['missing']} of {choice['faces']} faces missing, {choice['excess']} too many,"
+        f" points {100 * choice['fraction']:.2f} % of the face's size"
+        + (f", cosine {choice['cosine']:.4f}" if choice["cosine"] is not None else "")
+        for one in found
+        for choice in one.get("choices", ())
+    ]
 
 
 def _parity_lines(parity: Mapping[str, Any], drift: bool) -> list[str]:
