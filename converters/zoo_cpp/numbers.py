@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.errors import ModelError
 from zoo_cpp.packing import Packed
 from zoo_cpp.program import Array
 from zoo_cpp.sources import text
@@ -43,9 +44,13 @@ class Numbers:
 
 
 def numbers(packed: Packed, storage: Storage) -> Numbers:
-    """The numbers of `packed` as `storage` says. Filters in int8 have a scale for each channel that comes out."""
+    """The numbers of `packed` as `storage` says. Filters in int8 have a scale for each channel that comes out.
+
+    Raises `ModelError` for numbers that are not finite, or too large for float16."""
     everything, whole = packed.numbers(), packed.whole_numbers()
-    if storage == "float32":
+    if not np.isfinite(everything).all():
+        raise ModelError("The network has weights that are not finite numbers: it cannot be written as C++.")
+    if storage == "float32" or not packed.filters:
         return Numbers(storage, everything, np.zeros(0, np.float32), whole, (), len(everything))
     floats, codes, filters, at = list[Array](), list[NDArray[np.generic]](), list[tuple[int, int, int, int, int]](), 0
     scales, scaled = list[Array](), 0
@@ -54,7 +59,7 @@ def numbers(packed: Packed, storage: Storage) -> Numbers:
         at = begin + length
         values = everything[begin:at]
         if storage == "float16":
-            codes.append(values.astype("<f2"))
+            codes.append(_halved(values))
             filters.append((begin, length, lanes, packed.blocks[begin], -1))
             continue
         code, scale = _quantised(values, lanes, packed.blocks[begin])
@@ -68,6 +73,13 @@ def numbers(packed: Packed, storage: Storage) -> Numbers:
     return Numbers(
         storage, np.concatenate(floats + scales), np.concatenate(codes), whole, tuple(filters), len(everything)
     )
+
+
+def _halved(values: Array) -> NDArray[np.float16]:
+    largest = np.finfo(np.float16).max
+    if np.abs(values).max() > largest:
+        raise ModelError(f"The network has weights beyond {largest:.0f}, which cannot be kept as float16.")
+    return values.astype("<f2")
 
 
 def _quantised(values: Array, lanes: int, blocks: int) -> tuple[NDArray[np.int8], Array]:

@@ -138,6 +138,11 @@ class Engine:
         function.restype = ctypes.c_void_p if name == "make" else ctypes.c_int
         return function(*[one for one in given if not isinstance(one, np.ndarray | None)])
 
+    def accepts(self, data: bytes) -> bool:
+        """Whether `data` is taken for the bytes of its file of weights."""
+        room = np.empty(self._call("count"), np.float32)
+        return bool(self._call("numbers", *self.weights(data), ctypes.c_void_p(room.ctypes.data)) == 0)
+
     def spread(self) -> Array:
         """All numbers of the network as the engine uses them."""
         count = self._call("count")
