@@ -1,4 +1,4 @@
-"""What each network costs in each runtime on one thread, and what exporting it costs.
+"""What each network costs in each runtime on one thread, generated C++ among them, and what exporting it costs.
 
 The weights are random numbers, which cost the same as trained ones as long as no gain is zero. Inputs are those of the
 model's card, 320x320 where it leaves the size open. An export is the whole command with its comparison of tensors,
@@ -28,7 +28,7 @@ from zoo.models.edges import network
 from zoo.models.parity import open_artifact, probes
 from zoo.models.plan import traced_size
 from zoo.plugins import catalogue
-from zoo.runtimes import Session, choose
+from zoo.runtimes import Session, choose, open_session
 from zoo.specs import ModelCard
 
 LEFT_OUT = {
@@ -120,11 +120,15 @@ def _measure(report: Report, card: ModelCard, folder: Path, rounds: int) -> None
         facts[f"export to {suffix}"] = {"seconds": round(took, 2), "peak MiB": round(peak)}
         artifacts[runtime] = identify(target)
     sessions = {name: open_artifact(artifact) for name, artifact in artifacts.items()}
-    given = {name: feeds(sessions[name], artifact.card) for name, artifact in artifacts.items()}
+    onnx = artifacts["onnxruntime"]
+    sessions["cpp"] = open_session(onnx.path, onnx.format, runtime="cpp", threads=1, device="cpu", card=onnx.card)
+    cards = {"cpp": onnx.card} | {name: artifact.card for name, artifact in artifacts.items()}
+    given = {name: feeds(session, cards[name]) for name, session in sessions.items()}
     actions = {n: lambda n=n: seconds(lambda: sessions[n].run(given[n])) for n in sessions}
     taken = in_turn(rounds, actions, warm_up=3)
     for name in TARGETS.values():
         report.compare(f"{card.id}, {name}, one thread", first, taken[name], taken[first], "s")
+    report.compare(f"{card.id}, cpp, one thread", "onnxruntime", taken["cpp"], taken["onnxruntime"], "s")
     facts |= {f"{name}, ms": quantiles(values) for name, values in taken.items()}
     report.facts[card.id] = facts
     print(f"{card.id}: {statistics.median(taken['onnxruntime']) * 1e3:.1f} ms", file=sys.stderr)
