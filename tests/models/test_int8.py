@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
 import zoo
 from zoo import receipts
+from zoo.cli.models import explain
 from zoo.errors import DONE, InputError, ParityError, UsageError
 from zoo.images import encode, read
 from zoo.inference.artifacts import identify
@@ -254,3 +257,10 @@ def test_the_same_photographs_give_the_same_bytes(yunet: Path, fixtures: Path, t
     again = tmp_path / "again.onnx"
     quantised(source, again, fixtures / "dlib" / "training.xml", aim=1)
     assert again.read_bytes() == yunet.read_bytes()
+
+
+def test_explain_shows_what_each_choice_lost(yunet: Path) -> None:
+    done = CliRunner().invoke(explain, [str(yunet)])
+    assert done.exit_code == 0, done.output
+    assert "hop       onnx -> onnx in int8 calibrate=" in done.output
+    assert re.search(r"int8      0 of 61 layers in float, [\d,]+ bytes: 0 of \d+ faces missing", done.output)
