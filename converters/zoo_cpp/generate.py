@@ -86,7 +86,7 @@ def _fixed(program: Program, wanted: tuple[int, int] | None) -> Program:
 def _golden(path: Path, card: ModelCard, program: Program, storage: stores.Storage) -> Golden:
     if any(step.quantised for step in program.steps):  # what is rounded elsewhere too would differ by as much again
         return golden(lambda tensor: evaluate(program, _rows(tensor, card)), card, program, TOLERANCES["int8"])
-    session = open_session(path, "onnx", runtime="onnxruntime", threads=1, device="cpu", card=card)
+    session = open_session(path, "onnx", threads=1, device="cpu", card=card)
 
     def run(tensor: Array) -> list[Array]:
         return session.run({session.inputs[0].name: tensor})
