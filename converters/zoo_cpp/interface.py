@@ -22,10 +22,26 @@ from zoo_cpp.sources import text
 
 LONGEST_NAME = 60
 
-INCLUDES = (
+_INCLUDES = (
     *("algorithm", "atomic", "cmath", "condition_variable", "cstddef", "cstdint", "cstdlib", "cstring", "mutex"),
     *("new", "thread"),
 )
+
+HEAD = (
+    "".join(f"#include <{name}>\n" for name in _INCLUDES)
+    + """#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#if defined(__GNUC__)  // not every network needs every function and every constant
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-const-variable"
+#endif
+"""
+)
+"""What the engine and all that is around it stand behind."""
 
 _PARTS = {
     "detector": (("fit", "nms"), "api_detector", "functions_detector"),
@@ -135,7 +151,7 @@ def source(made: Interface, engine: str) -> str:
     native = made.native
     parts = [
         f"// {made.name}: written by zoo convert. What it does, and how it is used, is in {made.name}.h.",
-        f'#include "{made.name}.h"\n\n' + "".join(f"#include <{name}>\n" for name in INCLUDES) + _VECTORS + _QUIET,
+        f'#include "{made.name}.h"\n\n{HEAD}',
         "namespace {\n",
         contract.constants(made.card, made.program.fixed),
         constant("kInputNhwc", made.card.preprocess.layout == "nhwc"),
@@ -174,20 +190,6 @@ _MAIN_WITH_WEIGHTS = {
 """,
     "main_given": " weights, size,",
 }
-
-_VECTORS = """#if defined(__SSE2__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-"""
-
-_QUIET = """
-#if defined(__GNUC__)  // not every network needs every function and every constant
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wunused-const-variable"
-#endif
-"""
 
 
 def cmake(made: Interface) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from zoo_cpp.engine import engine
-from zoo_cpp.interface import INCLUDES
+from zoo_cpp.interface import HEAD
 from zoo_cpp.numbers import Storage, in_file, in_source, numbers
 from zoo_cpp.program import Activation, Array, Output, Program, Quantised, Step, Window
+from zoo_cpp.reference import evaluate
 from zoo_cpp.schedule import Schedule, schedule
 from zoo_cpp.tables import tables
 
-from tests.converters.zoo_cpp.building import VECTORS, address, compiled, loaded
+from tests.converters.zoo_cpp.building import address, compiled, loaded
 
 HARNESS = (Path(__file__).parent / "engine.cpp").read_text("utf-8")
 TYPICAL = (64, 48)
@@ -185,15 +187,54 @@ def engines(
     binary: bool = False,
 ) -> list[Engine]:
     """The engines of `programs`, compiled together into one library."""
-    texts, files = zip(
-        *(_one(number, program, storage, binary) for number, program in enumerate(programs)), strict=True
-    )
-    source = "".join(f"#include <{name}>\n" for name in INCLUDES) + VECTORS + "\n".join(texts)
+    source, files = together(programs, storage, binary)
     library = loaded(compiled(folder, source, compiler, ("-pthread", *flags)))
     return [
         Engine(library, number, program, data)
         for number, (program, data) in enumerate(zip(programs, files, strict=True))
     ]
+
+
+def together(programs: Sequence[Program], storage: Storage, binary: bool) -> tuple[str, list[bytes]]:
+    """One source of all engines, and their files of weights."""
+    made = [_one(number, program, storage, binary) for number, program in enumerate(programs)]
+    return HEAD + "\n".join(text for text, _ in made), [data for _, data in made]
+
+
+@dataclass(frozen=True)
+class Executable:
+    """A programme with the engines of `programs`, and the words that run it."""
+
+    words: tuple[str, ...]
+    programs: Sequence[Program]
+
+    def run(self, number: int, images: Sequence[Array], threads: int) -> list[list[Array]]:
+        """The outputs of an engine for each image, which one model sees one after the other."""
+        sizes = [image.shape[axis] for image in images for axis in (1, 0)]
+        words = [*self.words, str(number), str(threads), *map(str, sizes)]
+        given = b"".join(np.ascontiguousarray(image).tobytes() for image in images)
+        done = subprocess.run(words, input=given, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()[-3000:]
+        program, at, found = self.programs[number], 0, []
+        for image in images:
+            outputs = []
+            for wanted, output in zip(evaluate(program, image), program.outputs, strict=True):
+                floats = np.frombuffer(done.stdout, np.float32, wanted.size, at)
+                outputs.append(floats.reshape(-1, output.columns))
+                at += 4 * wanted.size
+            found.append(outputs)
+        assert at == len(done.stdout)
+        return found
+
+
+def executable(folder: Path, programs: Sequence[Program], compiler: str, flags: Sequence[str]) -> Path:
+    """A programme with the engines of `programs`, for `Executable`."""
+    source, _ = together(programs, "float32", False)
+    rows = "".join(
+        f"  {{make_{n}, run_{n}, end_{n}, {len(p.outputs)}, {p.channels}}},\n" for n, p in enumerate(programs)
+    )
+    main = (Path(__file__).parent / "engine_main.cpp").read_text("utf-8").replace("ROWS", rows)
+    return compiled(folder, source + main, compiler, ("-pthread", *flags), shared=False)
 
 
 def _one(number: int, program: Program, storage: Storage, binary: bool) -> tuple[str, bytes]:
