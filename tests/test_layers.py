@@ -30,7 +30,7 @@ FLOORS = [
     {"plugins"},
     {"runtimes", "datasets", "networks"},
     {"inference", "conversion"},
-    {"models"},
+    {"models", "evaluation"},
     {"tasks"},
     {"cli"},
     {"__main__"},

@@ -173,12 +173,19 @@ class ConverterSpec:
 
 @dataclass(frozen=True)
 class ProtocolSpec:
-    """A way to judge predictions against ground truth, for example WIDER FACE's."""
+    """A way to judge predictions against ground truth, for example WIDER FACE's.
+
+    `run` is called with a `zoo.evaluation.verdict.Judging` and returns a `Verdict`. `truth` is called with the path of
+    a set and the folder of its images (empty: looked for; ``none``) and returns a `zoo.evaluation.truth.Truth`, for
+    protocols whose ground truth is laid out in a way of its own; without it any labelled set is taken. Of the protocols
+    without one, that with the highest `preference` is the default.
+    """
 
     name: str
     summary: str
     run: str
-    options: str = ""
+    truth: str = ""
+    preference: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import FormatSpec
+from zoo.specs import FormatSpec, ProtocolSpec
 
 ZOO_API = 1
 
@@ -72,4 +72,15 @@ def zoo_formats() -> Iterator[FormatSpec]:
         read_options="zoo_widerface.options:PredictionReadOptions",
         holds=("boxes", "scores", "keys"),
         folder=True,
+    )
+
+
+@hookimpl
+def zoo_protocols() -> Iterator[ProtocolSpec]:
+    """The protocol ``widerface``."""
+    yield ProtocolSpec(
+        name="widerface",
+        summary="WIDER FACE's own: average precision of its easy, medium and hard faces.",
+        run="zoo_widerface.protocol:judge",
+        truth="zoo_widerface.protocol:truth",
     )

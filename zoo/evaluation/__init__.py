@@ -1,0 +1,1 @@
+"""Judging predictions against ground truth: what all protocols share."""
