@@ -27,7 +27,15 @@ CAPACITY = 1024
 MODEL = "yunet_s"
 """The model that libfacedetection holds."""
 AVX2 = ("-mavx2", "-mfma")
-PLAIN, HIGHWAY, OPENMP = "libfacedetection, AVX2", "libfacedetection, Highway", "libfacedetection, AVX2 and OpenMP"
+PLAIN, OPENMP = "libfacedetection, AVX2", "libfacedetection, AVX2 and OpenMP"
+HIGHWAY, HIGHWAY_AVX2 = "libfacedetection, Highway", "libfacedetection, Highway, AVX2"
+_BUILDS: dict[str, tuple[str, ...]] = {
+    PLAIN: AVX2,
+    OPENMP: (*AVX2, "-fopenmp"),
+    HIGHWAY: ("-march=native",),
+    # With the two flags of the library's CMake file Highway uses SSSE3; it uses AVX2 only with these.
+    HIGHWAY_AVX2: (*AVX2, "-mbmi", "-mbmi2", "-mf16c", "-mlzcnt", "-maes", "-mpclmul"),
+}
 _RESULT, _ROW = 0x9000, 16
 _EXPORT = '#define FACEDETECTION_EXPORT extern "C" __attribute__((visibility("default")))\n'
 """Stands in the header that its CMake would make, so that the function can be found by its name."""
@@ -84,34 +92,31 @@ def libfacedetection(work: Path) -> tuple[dict[str, Library], dict[str, str]]:
         return {}, {"libfacedetection": "left out: ZOO_LIBFACEDETECTION names no checkout of it"}
     (work / "facedetection_export.h").write_text(_EXPORT, encoding="ascii")
     found, missing = dict[str, Library](), dict[str, str]()
-    for title, build in {PLAIN: _plain, OPENMP: _openmp, HIGHWAY: _highway}.items():
+    for number, (title, flags) in enumerate(_BUILDS.items()):
+        build = _highway if title in (HIGHWAY, HIGHWAY_AVX2) else _plain
         try:
-            found[title] = build(place, work)
+            found[title] = build(place, work, work / f"build{number}.so", flags)
         except RuntimeError as error:
             lines = [line for line in str(error).splitlines() if "error" in line]
             missing[title] = f"left out: it does not compile: {' '.join(lines[:1])}"
     return found, missing
 
 
-def _plain(place: Path, work: Path, *more: str) -> Library:
-    """As its CMake file compiles it with ENABLE_AVX2, without OpenMP."""
-    flags = ("-O3", *AVX2, "-D_ENABLE_AVX2", "-fPIC", "-shared", f"-I{work}", *more)
-    sources = sorted((place / "src").glob("*.cpp"))
-    return compiled(work / f"plain{len(more)}.so", "facedetect_cnn", flags, sources)
+def _plain(place: Path, work: Path, out: Path, chosen: Sequence[str]) -> Library:
+    """As its CMake file compiles it with ENABLE_AVX2, with the flags that are `chosen`."""
+    flags = ("-O3", *chosen, "-D_ENABLE_AVX2", "-fPIC", "-shared", f"-I{work}")
+    return compiled(out, "facedetect_cnn", flags, sorted((place / "src").glob("*.cpp")))
 
 
-def _openmp(place: Path, work: Path) -> Library:
-    return _plain(place, work, "-fopenmp")
-
-
-def _highway(place: Path, work: Path) -> Library:
-    """As its CMake file compiles it by default for x86: Highway, and intrinsics where they are faster."""
+def _highway(place: Path, work: Path, out: Path, chosen: Sequence[str]) -> Library:
+    """As its CMake file compiles it by default for x86, Highway and intrinsics where they are faster, with the flags
+    that are `chosen`."""
     defined = ("-DFDT_HW_ENABLE_HYBRID_CEILING=1", "-DFDT_HW_ENABLE_X86_AVX2=1")
     named = os.environ.get("ZOO_HIGHWAY", "")
     folders = [work, *([named] if named else []), *(place / name for name in ("highway/include", "highway/src", "src"))]
-    flags = ("-std=c++17", "-O3", *AVX2, "-fPIC", "-shared", *defined, *(f"-I{folder}" for folder in folders))
+    flags = ("-std=c++17", "-O3", *chosen, "-fPIC", "-shared", *defined, *(f"-I{folder}" for folder in folders))
     sources = [*sorted((place / "highway" / "src").glob("*.cpp")), place / "src" / "facedetectcnn-data.cpp"]
-    return compiled(work / "highway.so", "facedetect_hw_cnn", flags, sources)
+    return compiled(out, "facedetect_hw_cnn", flags, sources)
 
 
 class Generated:

@@ -23,7 +23,7 @@ from zoo_cpp import compiler
 from zoo_cpp.cards import read
 
 from benchmarks import compiled, footprint
-from benchmarks.compiled import AVX2, HIGHWAY, OPENMP, PLAIN, Faces, Generated, Libfacedetection, Library
+from benchmarks.compiled import AVX2, HIGHWAY, HIGHWAY_AVX2, OPENMP, PLAIN, Faces, Generated, Libfacedetection, Library
 from benchmarks.harness import Report, arguments, in_turn, run, seconds
 from benchmarks.photographs import sample, weights
 from benchmarks.startup import command
@@ -66,10 +66,13 @@ PAIRS = (
     Pair(NETWORK, NARROW, ORT),
     Pair(WHOLE, OURS, PLAIN, least=3.0),
     Pair(WHOLE, NARROW, PLAIN, least=3.0),
-    *(Pair(WHOLE, ours, peer) for peer in (OPENMP, HIGHWAY) for ours in (OURS, NARROW)),
+    Pair(WHOLE, OURS, OPENMP),
+    Pair(WHOLE, NARROW, OPENMP),
+    Pair(WHOLE, OURS, HIGHWAY),
+    Pair(WHOLE, NARROW, HIGHWAY_AVX2),
     Pair(WHOLE, OURS, YN),
 )
-"""`NARROW` is compiled for the same instructions as libfacedetection, `OURS` for all of this processor."""
+"""`NARROW` is compiled for the same instructions as libfacedetection for AVX2, `OURS` for all of this processor."""
 
 
 def entry(how: str, name: str) -> str:
@@ -187,7 +190,7 @@ def calls(network: Network, size: tuple[int, int], threads: int, stack: contextl
         entry(WHOLE, YN): Yunet(network.file).detection(image),
     }
     for name in network.libraries:
-        if name in ((OPENMP,) if threads == 1 else (PLAIN, HIGHWAY)):
+        if name in ((OPENMP,) if threads == 1 else (PLAIN, HIGHWAY, HIGHWAY_AVX2)):
             continue  # of libfacedetection's builds only that with OpenMP has threads
         opened = network.open(name, (tensor.shape[3], tensor.shape[2]), threads, stack)
         made[entry(WHOLE, name)] = opened.detection(image)
