@@ -4,5 +4,5 @@
 (`benchmarks.harness.Report`). Nothing here is part of the installed package.
 """
 
-NAMES = ("startup", "latency", "nms", "throughput", "memory", "conversion", "models", "native")
+NAMES = ("startup", "latency", "nms", "throughput", "memory", "conversion", "models", "quantised", "native")
 """The benchmarks, in the order in which they run."""

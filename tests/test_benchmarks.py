@@ -26,6 +26,7 @@ TINY = {
     "memory": ["--rounds", "1", "--images", "20", "--few", "10"],
     "conversion": ["--rounds", "1", "--images", "60", "--few", "40"],
     "models": ["--rounds", "2", "yunet_n", "slim56"],
+    "quantised": ["--rounds", "2", "peppa_slim160"],
     "native": ["--rounds", "1"],
 }
 WITHOUT_FIXTURES = ("startup", "nms", "conversion")
@@ -73,6 +74,8 @@ def test_a_benchmark_of_real_models_prints_one_report(name: str, fixtures: Path)
         pytest.skip("there is no C++ compiler")
     document = report(name)
     check(document, name)
+    if name == "quantised":
+        assert document["facts"]["peppa_slim160, onnx"]["loss"]["share"] < 1
     if name == "native":
         assert document["facts"]["yunet_s"]["faces"] == 6
     if name == "throughput":
