@@ -1,13 +1,12 @@
 """How far a converted model may be from its original, by the precision that its numbers are kept in.
 
 In float32 a conversion is to change nothing: what is allowed is a few times what different orders of summation make.
-Lower precisions lose something by their nature. Raw tensors say little then: of boxes in int8 that are 1.4 % of a face's
-size off, an output differs by 0.75 of its largest value somewhere in the background. So it is the faces that are judged,
-and the limit of raw tensors is there for files that are broken.
+Lower precisions lose something by their nature. Raw tensors say little then: where boxes in int8 are 1.4 % of a face's
+size off, an output differs by 0.75 of its largest value somewhere in the background. So it is the faces that are
+judged, and the limit of raw tensors is there for files that are broken.
 
-Of int8 a face may be displaced by about as much as two people differ who annotate it, 3 % of its size. Networks without
-a layer in float were measured to lose 0.8 to 5.5 % on photographs that were not calibrated with, and 1 to 2 % once the
-most sensitive ones stay in float; encoders have a cosine of 0.987 to 0.995.
+int8 without a layer in float was measured to misplace points by 0.7 to 5.5 % of the face's size, and 1 to 1.5 % once
+the most sensitive layers stay in float; embeddings have a cosine of 0.987 to 0.995.
 """
 
 from __future__ import annotations
