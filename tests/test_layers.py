@@ -31,6 +31,7 @@ FLOORS = [
     {"runtimes", "datasets", "networks"},
     {"inference", "conversion"},
     {"models", "evaluation"},
+    {"training"},
     {"tasks"},
     {"cli"},
     {"__main__"},
