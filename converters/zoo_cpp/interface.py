@@ -38,6 +38,7 @@ HEAD = (
 #if defined(__GNUC__)  // not every network needs every function and every constant
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wunused-const-variable"
+#pragma GCC diagnostic ignored "-Wpsabi"  // vectors wider than registers are handed to functions of this file alone
 #endif
 """
 )
