@@ -10,7 +10,7 @@ scores, stays float, and so do inputs and outputs.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def to_int8(edge: Edge) -> ModelCard:
     """An ONNX file in int8, of opset 13 at least. Raises `ModelError` for one that ONNX Runtime cannot quantise, and as
     `zoo.models.int8.quantise.quantise`."""
 
-    def make(inputs: Sequence[Floats]) -> OnnxQuantiser:
+    def make(inputs: Iterable[Floats]) -> OnnxQuantiser:
         return OnnxQuantiser(edge.source, edge.work, inputs, bool(edge.options and edge.options.reduce_range))
 
     return quantise(edge, "onnx", make)
@@ -53,7 +53,7 @@ class OnnxQuantiser:
     """A `zoo.models.int8.choosing.Quantiser` of the file at `source`, calibrated with `inputs`; `work` is an empty
     folder. Raises `ModelError` for a file that cannot be quantised."""
 
-    def __init__(self, source: Path, work: Path, inputs: Sequence[Floats], reduce_range: bool = False) -> None:
+    def __init__(self, source: Path, work: Path, inputs: Iterable[Floats], reduce_range: bool = False) -> None:
         self._source, self._reduce_range = source, reduce_range
         with _quietly(source):
             self._model = _plain(source, work)
@@ -138,7 +138,7 @@ def _name(nodes: Any) -> None:
         seen.add(node.name)
 
 
-def _calibrated(model: Any, work: Path, inputs: Sequence[Floats]) -> Any:
+def _calibrated(model: Any, work: Path, inputs: Iterable[Floats]) -> Any:
     """The least and the largest value of each tensor over `inputs`. They are run one after the other, since they may be
     of different sizes."""
     calibrator = create_calibrator(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def to_int8(edge: Edge) -> ModelCard:
     """A TFLite file in int8. Raises `ModelError` for one that cannot be quantised, and as
     `zoo.models.int8.quantise.quantise`."""
 
-    def make(inputs: Sequence[Floats]) -> TfliteQuantiser:
+    def make(inputs: Iterable[Floats]) -> TfliteQuantiser:
         return TfliteQuantiser(edge.source, inputs)
 
     return quantise(edge, "tflite", make)
@@ -53,7 +53,7 @@ class TfliteQuantiser:
     """A `zoo.models.int8.choosing.Quantiser` of the file at `source`, calibrated with `inputs`. Raises `ModelError` for
     a file that cannot be quantised."""
 
-    def __init__(self, source: Path, inputs: Sequence[Floats]) -> None:
+    def __init__(self, source: Path, inputs: Iterable[Floats]) -> None:
         self._source, self._bytes = source, bytes(without_card(read(source)))
         with _quietly(source):
             self._scopes = dict(_scopes(self._bytes))
@@ -82,7 +82,7 @@ class TfliteQuantiser:
         return asked
 
 
-def _calibrated(data: bytes, inputs: Sequence[Floats]) -> dict[str, Any]:
+def _calibrated(data: bytes, inputs: Iterable[Floats]) -> dict[str, Any]:
     """The least and the largest value of each tensor that is computed over `inputs`, as ai-edge-quantizer takes them,
     which finds those of the weights by itself. Its own calibration averages, so that the first photographs are
     forgotten for the last, and refuses files without a signature."""

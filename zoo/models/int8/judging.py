@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,9 +62,6 @@ class Loss:
 class Judge:
     """Compares quantised models with the float `original` on `pictures`; what the original finds in them is found once.
 
-    `inputs` are what its network was given while it did, arrays of one image each in the file's own layout: what a
-    quantised network is calibrated with, prepared by the card's own contract.
-
     Raises `InputError` where no face is found in them.
     """
 
@@ -72,19 +69,28 @@ class Judge:
         self.original, self.limits = original, limits
         self.pictures = pictures.pictures
         self.size = only_size(open_artifact(original), original.card)
-        self.inputs: list[Floats] = []
-        model = self._load(original, self.inputs)
+        model = self._load(original, None)
         self.known = [_known(model, picture) for picture in self.pictures]
         self.wanted = [model(one.image, faces) for one, faces in zip(self.pictures, self.known, strict=True)]
-        if self.size is None and not original.card.preprocess.crop.kind:
-            larger = self._load(original, self.inputs, SCALES)
-            for picture in self.pictures:
-                larger(picture.image)
         if not any(len(self._sure(faces)) for faces in self.wanted):
             raise InputError(
                 f"No face is found in {pictures.where}, so what {original.card.id} loses cannot be measured: calibrate"
                 " with photographs of faces, as large in them as they will be."
             )
+
+    def inputs(self) -> Iterator[Floats]:
+        """What the original's network is given for the pictures, arrays of one image each in the file's own layout:
+        what a quantised network is calibrated with, prepared by the card's own contract. They are made one picture
+        after the other: together, in all sizes, they can take gigabytes."""
+        fed: list[Floats] = []
+        models = [self._load(self.original, fed)]
+        if self.size is None and not self.original.card.preprocess.crop.kind:
+            models.append(self._load(self.original, fed, SCALES))
+        for picture, faces in zip(self.pictures, self.known, strict=True):
+            for model in models:
+                model(picture.image, faces)
+            yield from fed
+            fed.clear()
 
     def judge(self, product: Artifact) -> tuple[Loss, Refit | None]:
         """The loss of a quantised model, at the threshold that is fitted to it where it is a detector."""
@@ -102,13 +108,13 @@ class Judge:
         return self._loss([_at_least(faces, card.thresholds["photo"].score) for faces in found])
 
     def _found(self, product: Artifact) -> list[Faces]:
-        model = self._load(product, [])
+        model = self._load(product, None)
         return [model(one.image, faces) for one, faces in zip(self.pictures, self.known, strict=True)]
 
     def error(self, product: Artifact, count: int) -> float:
         """What a quantised model adds to what is found in at most `count` of the pictures: the average difference of
         points as a fraction of the face's size, that of scores, and of the cosine of embeddings from 1."""
-        model = self._load(product, [])
+        model = self._load(product, None)
         step = max(1, len(self.pictures) // count)
         errors, faces = 0.0, 0
         for index in range(0, len(self.pictures), step):
@@ -144,9 +150,9 @@ class Judge:
             shares.append((1 - cosine) / (1 - limits.cosine))
         return Loss(faces, missing, excess, fraction, cosine, float(max(shares)))
 
-    def _load(self, artifact: Artifact, fed: list[Floats], size: str = "") -> Model:
-        """The model, its network's inputs put into `fed`; a detector looks for faces down to `FLOOR` of its threshold,
-        at `size`, or the one that the original's file takes where it takes no other."""
+    def _load(self, artifact: Artifact, fed: list[Floats] | None, size: str = "") -> Model:
+        """The model, its network's inputs put into `fed` where that is given; a detector looks for faces down to
+        `FLOOR` of its threshold, at `size`, or the one that the original's file takes where it takes no other."""
         card, options = artifact.card, dict[str, Any]()
         cls: Any = resolve(catalogue().methods[card.method].options)
         if not card.preprocess.crop.kind and issubclass(cls, DetectorOptions):
@@ -162,10 +168,11 @@ class Judge:
 class _Listened(LoadRequest):
     """Loads a model and writes down what its network is given."""
 
-    fed: list[Floats] = field(default_factory=list)
+    fed: list[Floats] | None = None
 
     def session(self) -> Session:
-        return _Listening(super().session(), self.fed)
+        session = super().session()
+        return session if self.fed is None else _Listening(session, self.fed)
 
 
 class _Listening:

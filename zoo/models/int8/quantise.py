@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from zoo.types import Floats
 INT8 = "int8"
 
 
-def quantise(edge: Edge, format: str, make: Callable[[Sequence[Floats]], Quantiser]) -> ModelCard:
+def quantise(edge: Edge, format: str, make: Callable[[Iterable[Floats]], Quantiser]) -> ModelCard:
     """Write `edge.target` in int8 and give its card, with the threshold that was fitted to it.
 
     `make` is called with what the network is given for the calibration photographs, arrays of one image each in the
@@ -31,12 +31,25 @@ def quantise(edge: Edge, format: str, make: Callable[[Sequence[Floats]], Quantis
     pictures = collect(options.calibrate, options.calibration_images)
     _tell(edge, pictures)
     judge = Judge(Artifact(edge.source, format, edge.card), pictures, LIMITS[INT8])
-    quantiser = make(judge.inputs)
+    given = _Counted(judge.inputs())
+    quantiser = make(given)
     card = replace(edge.card, precision=INT8)
     chosen = choose(quantiser, judge, edge.work, lambda path: Artifact(path, format, card), options.aim)
     chosen.best.path.replace(edge.target)
-    edge.record(_finding(quantiser, pictures, judge, chosen))
+    edge.record(_finding(quantiser, pictures, given.count, chosen))
     return _card(card, chosen.best)
+
+
+class _Counted:
+    """Passes arrays on, and knows how many there were."""
+
+    def __init__(self, arrays: Iterator[Floats]) -> None:
+        self._arrays, self.count = arrays, 0
+
+    def __iter__(self) -> Iterator[Floats]:
+        for array in self._arrays:
+            self.count += 1
+            yield array
 
 
 def _tell(edge: Edge, pictures: Pictures) -> None:
@@ -57,7 +70,7 @@ def _card(card: ModelCard, choice: Choice) -> ModelCard:
     return replace(card, thresholds={**card.thresholds, "photo": photo})
 
 
-def _finding(quantiser: Quantiser, pictures: Pictures, judge: Judge, chosen: Chosen) -> Finding:
+def _finding(quantiser: Quantiser, pictures: Pictures, inputs: int, chosen: Chosen) -> Finding:
     """What goes into the receipt, and what is printed."""
     best, layers = chosen.best, len(quantiser.layers)
     facts: dict[str, Any] = {
@@ -65,7 +78,7 @@ def _finding(quantiser: Quantiser, pictures: Pictures, judge: Judge, chosen: Cho
             "photographs": pictures.where,
             "used": len(pictures.pictures),
             "skipped": pictures.skipped,
-            "inputs": len(judge.inputs),
+            "inputs": inputs,
         },
         "layers": layers,
         "kept in float": list(best.kept),
