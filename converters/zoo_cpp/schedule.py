@@ -69,7 +69,8 @@ def schedule(program: Program, width: int, height: int) -> Schedule:
     slots = _slots(chains, inside, merged, sizes)
     values = [0, *(step.output for chain in chains for step in chain.steps)]
     numbers = {value: index for index, value in enumerate(values)}
-    placed = [_value(value, merged, inside, slots) for value in values]
+    channels, uses = _channels(merged), _uses(merged.steps)
+    placed = [_value(value, channels[value], uses[value], slots.get(value, -1)) for value in values]
     return Schedule(program, tuple(chains), tuple(placed), numbers, max(slots.values()) + 1)
 
 
@@ -98,10 +99,7 @@ def _kept(chains: Sequence[Chain]) -> set[int]:
 
 
 def _chains(merged: Merged, sizes: Mapping[int, tuple[int, int]]) -> list[Chain]:
-    uses: dict[int, list[Step]] = defaultdict(list)
-    for step in merged.steps:
-        for value in set(step.inputs):
-            uses[value].append(step)
+    uses = _uses(merged.steps)
     parts: dict[int, list[Part]] = defaultdict(list)
     for part in merged.parts:
         parts[part.value].append(part)
@@ -120,6 +118,19 @@ def _chains(merged: Merged, sizes: Mapping[int, tuple[int, int]]) -> list[Chain]
     if parts[0]:
         chains.append(Chain((), tuple(parts[0])))
     return chains
+
+
+def _channels(merged: Merged) -> dict[int, int]:
+    return {0: merged.channels} | {step.output: step.channels for step in merged.steps}
+
+
+def _uses(steps: Sequence[Step]) -> Mapping[int, list[Step]]:
+    """The steps that read each value."""
+    uses: dict[int, list[Step]] = defaultdict(list)
+    for step in steps:
+        for value in set(step.inputs):
+            uses[value].append(step)
+    return uses
 
 
 def _from(
@@ -162,7 +173,7 @@ def _slots(
 ) -> dict[int, int]:
     """A piece of memory for every whole value, the same for values that are never needed at the same time."""
     begins, ends = {0: -1}, {0: -1}
-    widths = {0: merged.channels} | {step.output: step.channels for step in merged.steps}
+    widths = _channels(merged)
     for index, chain in enumerate(chains):
         for value in (value for step in chain.steps for value in step.inputs):
             ends[value] = index
@@ -192,13 +203,9 @@ def stored(channels: int, value: int) -> int:
     return channels if value == 0 else -(-channels // BLOCK) * BLOCK
 
 
-def _value(value: int, merged: Merged, inside: set[int], slots: Mapping[int, int]) -> Value:
-    users = [step for step in merged.steps if value in step.inputs]
+def _value(value: int, channels: int, users: Sequence[Step], slot: int) -> Value:
     padded = [step.window.pads for step in users if step.kind in ("conv", "depthwise")]
     left, right = (max((pads[side] for pads in padded), default=0) for side in (1, 3))
-    made = next((step for step in merged.steps if step.output == value), None)
-    channels = made.channels if made else merged.channels
-    slot = -1 if value in inside else slots[value]
     lines = max(((step.window.kernel[0] - 1) * step.window.dilation[0] + 1 for step in users), default=1)
     return Value(channels, stored(channels, value), left, right, slot, lines)
 
