@@ -96,4 +96,5 @@ def _golden(path: Path, card: ModelCard, program: Program, storage: stores.Stora
 
 def _rows(tensor: Array, card: ModelCard) -> Array:
     """One image of a card's tensor as (H, W, C)."""
-    return tensor[0] if card.preprocess.layout == "nhwc" else tensor[0].transpose(1, 2, 0)
+    image: Array = tensor[0] if card.preprocess.layout == "nhwc" else tensor[0].transpose(1, 2, 0)
+    return image
