@@ -27,13 +27,15 @@ class TaskSpec:
     """One thing a method can do.
 
     `run` is called with a `zoo.requests.TaskRequest` and returns a `zoo.requests.TaskResult`; `options` names the
-    frozen dataclass of the task's own options; `example` is what its help shows after the command.
+    frozen dataclass of the task's own options; `example` is what its help shows after the command. `defaults` are texts
+    for options of the model, where it has them, that this task begins with instead of the model's own defaults.
     """
 
     run: str
     options: str = ""
     summary: str = ""
     example: str = ""
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 INFER = TaskSpec(
@@ -50,6 +52,17 @@ EXPORT = TaskSpec(
     summary="Write the model in other formats, each shown to be the same model.",
     example="format=onnx,tflite --out exported",
 )
+
+
+EVAL = TaskSpec(
+    run="zoo.evaluation.task:evaluate",
+    options="zoo.evaluation.options:EvalOptions",
+    summary="Judge the model on a labelled set: average precision, curves, the worst images.",
+    example="widerface:data/widerface --out results",
+    defaults={"thresholds": "protocol"},
+)
+"""What every detector does alike; a method names it in its `tasks`. Its model finds what the original's evaluation has
+it find: faces of low scores, too."""
 
 
 @dataclass(frozen=True)

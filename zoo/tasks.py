@@ -15,7 +15,7 @@ from zoo.errors import UsageError, suggestion
 from zoo.files import sha256
 from zoo.inference import loading
 from zoo.inference.model import Model
-from zoo.options import make, option, read_config, split
+from zoo.options import describe, make, option, read_config, split
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Progress, Silent, TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
@@ -72,7 +72,8 @@ def request(
     choice_class, model_class, *task_class = classes
     from_file = read_config(config) if config else {}
     split(from_file, *classes, where=str(config))
-    parts = split({**from_file, **(values or {})}, *classes)
+    begun = {name: value for name, value in found.defaults.items() if name in describe(model_class)}
+    parts = split({**begun, **from_file, **(values or {})}, *classes)
     choice: ModelChoice = make(choice_class, parts[0])
     settings = asdict(choice) | asdict(make(model_class, parts[1]))
     card = loading.find_card(choice.model or spec.default, choice.card)

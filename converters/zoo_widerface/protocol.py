@@ -7,7 +7,7 @@ The README says what that means and where other programs depart from it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,7 +42,8 @@ Ints = NDArray[np.int64]
 def truth(path: Path, images: str = "") -> Truth:
     """The validation set at `path`: a tree as the set and its evaluation tools are unpacked to, the folder with the
     four ``wider_*_val.mat``, or one of these. Each sample's attributes ``easy``, ``medium`` and ``hard`` are 1 for the
-    faces that count. `images` is the folder of the images, by default looked for in the tree; ``none`` for none.
+    faces that count; those that are not hard are ignored. `images` is the folder of the images, by default looked for
+    in the tree; ``none`` for none.
 
     Raises `InputError` when the files are not there, or are not of the same images.
     """
@@ -78,6 +79,7 @@ def _labels(folder: Path) -> Iterator[Sample]:
                 raise InputError(f"The MATLAB files in {folder} are not of the same images: {sample.key} differs.")
             attributes[name] = (~sample.faces.ignored).astype(np.int64)
         faces.attributes = attributes
+        faces.ignored = attributes[SETTINGS[-1]] == 0
         yield Sample(samples[0].key, None, samples[0].size, faces)
 
 
@@ -102,13 +104,14 @@ class _Table:
 def judge(asked: Judging) -> Verdict:
     """Judge `asked` by WIDER FACE's rules. Raises `InputError` for truth without its settings."""
     cases = asked.cases
-    table = _gather(cases)
+    low, high = _range(cases)
+    table = _gather(cases, low, high)
     drawn = resampled(len(cases), asked.bootstrap, asked.seed) if asked.bootstrap and cases else None
     scores, curves = [], []
     for column, name in enumerate(SETTINGS):
         score, curve = _score(table, name, table.kept[:, column], len(cases), drawn)
         scores.append(score)
-        curves.append(curve)
+        curves.append(replace(curve, thresholds=low + THRESHOLDS * (high - low)))
     slices = {
         **{f"event, {name}": _by_event(table, table.kept[:, column], cases) for column, name in enumerate(SETTINGS)},
         "height": _by_height(table, table.kept[:, -1], len(cases)),
@@ -116,8 +119,7 @@ def judge(asked: Judging) -> Verdict:
     return Verdict("widerface", tuple(scores), slices, tuple(curves), counted(cases))
 
 
-def _gather(cases: Sequence[Case]) -> _Table:
-    low, high = _range(cases)
+def _gather(cases: Sequence[Case], low: float, high: float) -> _Table:
     tables, faces = [_rows(Case("", Annotation(), None), 0, 0, 0.0, 1.0)], 0
     for number, case in enumerate(cases):
         tables.append(_rows(case, number, faces, low, high))

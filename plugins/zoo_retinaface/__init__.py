@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import MethodSpec
+from zoo.specs import EVAL, EXPORT, INFER, MethodSpec
 
 ZOO_API = 1
 
@@ -19,6 +19,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         summary="RetinaFace: anchors on three levels, on MobileNets and ResNets.",
         load="zoo_retinaface.detector:load",
         default="retinaface_mnet025",
+        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT},
         architectures=(
             "retinaface_mnet025",
             "retinaface_mnet050",

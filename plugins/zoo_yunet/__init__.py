@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import MethodSpec
+from zoo.specs import EVAL, EXPORT, INFER, MethodSpec
 
 ZOO_API = 1
 
@@ -20,6 +20,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         load="zoo_yunet.detector:load",
         default="yunet_n",
         options="zoo_yunet.options:YunetOptions",
+        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT},
         architectures=("yunet_n", "yunet_s"),
         network="zoo_yunet.network:build",
         recognise="zoo_yunet.config:recognise",

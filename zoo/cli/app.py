@@ -16,6 +16,7 @@ from zoo.errors import FAILED, ZooError, suggestion
 
 COMMANDS = {
     "run": ("zoo.cli.run:run", "Run a task of a plugin: zoo run yunet infer photo.jpg"),
+    "eval": ("zoo.cli.eval:eval_", "Judge a model, or predictions, on a labelled set."),
     "convert": ("zoo.cli.convert:convert", "Convert a data set or a model to another format."),
     "inspect": ("zoo.cli.inspect:inspect", "Say what a data set or a model is and what is in it."),
     "verify": ("zoo.cli.models:verify", "Check an output against its receipt, byte for byte and as a model."),

@@ -81,7 +81,11 @@ def run() -> None:
 def _command(method: MethodSpec, name: str, task: TaskSpec) -> click.Command:
     from zoo.tasks import option_classes
 
-    options = [option for cls in option_classes(method, task) for option in describe(cls).values()]
+    options = [
+        dataclasses.replace(option, default=task.defaults.get(option.name, option.default))
+        for cls in option_classes(method, task)
+        for option in describe(cls).values()
+    ]
     return click.Command(
         name,
         params=[*_common_parameters(), *(flag(option) for option in options)],
@@ -161,7 +165,7 @@ class JsonLines:
 
     def finish(self, asked: TaskRequest, result: TaskResult) -> None:
         """Say on stderr what was skipped; stdout holds records alone."""
-        _say_skipped(result)
+        say_skipped(result)
 
 
 class Report:
@@ -190,7 +194,7 @@ class Report:
         for line in result.summary.get("told", ()):
             click.echo(line)
         click.echo(_sum(asked, result))
-        _say_skipped(result)
+        say_skipped(result)
         for path in result.outputs:
             click.echo(f"wrote {path}{'/' if path.is_dir() else ''}")
 
@@ -267,7 +271,8 @@ def _sum(asked: TaskRequest, result: TaskResult) -> str:
     return f"{summary.get('model', asked.card.id)}: {', '.join(parts)}" + (f" ({where})" if where else "")
 
 
-def _say_skipped(result: TaskResult) -> None:
+def say_skipped(result: TaskResult) -> None:
+    """Say on stderr which inputs were skipped and why, and that all are accounted for."""
     for skip in result.skipped[:SHOWN]:
         click.echo(f"skipped: {skip.where} {skip.why}", err=True)
     if len(result.skipped) > SHOWN:

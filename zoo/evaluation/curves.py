@@ -26,6 +26,8 @@ class Curve:
     @property
     def best(self) -> tuple[float, float, float]:
         """Threshold, precision and recall where their harmonic mean is largest."""
+        if not len(self.thresholds):
+            return 0.0, 0.0, 0.0
         total = self.precision + self.recall
         harmonic = np.divide(2 * self.precision * self.recall, total, out=np.zeros_like(total), where=total > 0)
         place = int(harmonic.argmax())

@@ -18,15 +18,18 @@ Numbers = NDArray[np.float64]
 @dataclass(frozen=True)
 class Match:
     """Of D detections, best first: the face that each overlaps most (`best` (D,), the first of equals, -1 without
-    faces), whether it overlaps by enough (`hit` (D,)), and whether none before it hit that face (`first` (D,))."""
+    faces) and by how much (`share` (D,)), whether that is enough (`hit` (D,)), and whether none before it hit that face
+    (`first` (D,))."""
 
     best: NDArray[np.int64]
+    share: Numbers
     hit: NDArray[np.bool_]
     first: NDArray[np.bool_]
 
 
-def overlaps(found: Floats, truth: Floats, plus_one: bool = False) -> Numbers:
-    """Intersection over union (D, G), float64, of boxes (D, 4) and (G, 4).
+def overlaps(found: Floats, truth: Floats, plus_one: bool = False, crowd: NDArray[np.bool_] | None = None) -> Numbers:
+    """Intersection over union (D, G), float64, of boxes (D, 4) and (G, 4); with those of `crowd` (G,), the share of the
+    detection that lies inside, as COCO has it for regions of many.
 
     With `plus_one` sides are counted in pixels, as the MATLAB tools do. A pair that does not overlap has 0, boxes
     without extent included, whatever their union. float32 is not enough: of two numbers of pixels the quotient may lie
@@ -43,6 +46,8 @@ def overlaps(found: Floats, truth: Floats, plus_one: bool = False) -> Numbers:
     inner = np.multiply(sides[0], sides[1], out=sides[0])
     inner[apart] = 0
     union = np.subtract(_areas(a, extra)[:, None] + _areas(b, extra), inner, out=sides[1])
+    if crowd is not None and crowd.any():
+        union = np.where(crowd, _areas(a, extra)[:, None], union)
     shares: Numbers = np.divide(inner, union, out=inner, where=~apart & (union > 0))
     return shares
 
@@ -67,4 +72,4 @@ def match(found: Floats, truth: Floats, threshold: float = 0.5, plus_one: bool =
     first = np.zeros(len(found), np.bool_)
     places = np.flatnonzero(hit)
     first[places[np.unique(best[places], return_index=True)[1]]] = True
-    return Match(best, hit, first)
+    return Match(best, most, hit, first)

@@ -1,12 +1,18 @@
-"""Ground truth: labels to judge by, and the images that a model runs over."""
+"""Ground truth: which protocol judges it, labels to judge by, and the images that a model runs over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
-from zoo.datasets.dataset import Dataset
+from zoo.datasets.beside import NONE
+from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.datasets.sample import Sample
+from zoo.errors import UsageError
+from zoo.plugins import catalogue, resolve
+from zoo.specs import ProtocolSpec
 
 
 @dataclass(frozen=True)
@@ -16,3 +22,49 @@ class Truth:
 
     labels: Callable[[], Iterator[Sample]]
     images: Dataset
+
+
+def open_truth(data: str, protocol: str = "", format: str = "", images: str = "") -> tuple[Truth, ProtocolSpec]:
+    """The set `data` and the protocol that judges it. `data` is a path, or ``NAME:PATH`` with the name of a protocol or
+    of a format; `protocol`, `format` and `images` are as in `zoo.evaluation.options.JudgeOptions`.
+
+    Raises `UsageError` for unknown names, a path that is not there, and a set without boxes; `InputError` for one that
+    cannot be read.
+    """
+    known, prefix, path = catalogue(), *_divided(data)
+    spec = known.protocols[protocol or (prefix if prefix in known.protocols else _default())]
+    if not path.exists() and "{" not in path.name:
+        raise UsageError(f"There is no file or folder {path}.")
+    named = format or (prefix if prefix in known.formats else "")
+    if spec.truth and not named:
+        made: Truth = resolve(spec.truth)(path, images)
+        return made, spec
+    return _labelled(path, named, {"images": images} if images else {}), spec
+
+
+def _divided(data: str) -> tuple[str, Path]:
+    prefix, colon, rest = data.partition(":")
+    known = catalogue()
+    if colon and (prefix in known.protocols or prefix in known.formats):
+        return prefix, Path(rest).expanduser()
+    return "", Path(data).expanduser()
+
+
+def _default() -> str:
+    """The protocol for sets that belong to none."""
+    specs = [spec for spec in catalogue().protocols.values() if not spec.truth]
+    if not specs:
+        raise UsageError("No installed protocol judges any labelled set; name one with protocol=NAME.")
+    return max(specs, key=lambda spec: spec.preference).name
+
+
+def _labelled(path: Path, format: str, options: dict[str, Any]) -> Truth:
+    """A set of any format, read for its annotation alone where its format allows that."""
+    dataset = open_dataset(path, format, on_error="skip", **options)
+    if "boxes" not in dataset.about.holds:
+        raise UsageError(f"{path} ({dataset.format.name}) has no boxes by which detections could be judged.")
+    names = [field.name for field in fields(dataset.options)] if dataset.options is not None else []
+    if "images" not in names:
+        return Truth(dataset.__iter__, dataset)
+    alone = open_dataset(path, dataset.format.name, on_error="skip", **{**options, "images": NONE})
+    return Truth(alone.__iter__, dataset)
