@@ -65,7 +65,9 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it() -> None:
 def test_ways_for_some_methods_only() -> None:
     assert "g" in reachable("a", "yunet")
     assert "g" not in reachable("a", "scrfd")
-    with pytest.raises(UsageError, match="no way from a to g for models of scrfd; a can become: b, c, d, e, f, i, j, k"):
+    with pytest.raises(
+        UsageError, match="no way from a to g for models of scrfd; a can become: b, c, d, e, f, i, j, k"
+    ):
         find("a", "g", "scrfd")
 
 
