@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.models.edges import Edge
+from zoo.models.edges import Edge, Finding
 from zoo.specs import ModelCard
 from zoo_cpp.generate import generate
 from zoo_cpp.options import CppOptions
@@ -52,4 +52,5 @@ def of_onnx(path: Path, folder: Path, card: ModelCard) -> None:
 def _written(edge: Edge, storage: Storage) -> ModelCard:
     fixed = None if {"height", "width"} <= edge.dynamic or edge.card.preprocess.crop.kind else edge.size
     described = generate(edge.source, edge.target, edge.card, edge.options, storage, fixed)
+    edge.record(Finding({"self-test": dict(described.golden)}))
     return replace(edge.card, outputs=tuple(name for name, _ in described.outputs))

@@ -96,6 +96,9 @@ def test_it_is_converted_compared_and_run(fixtures: Path, tmp_path: Path, photo:
         assert hop.parity.worst is not None
         assert hop.parity.worst.relative < 1e-5
     assert identify(target).card.precision == precision
+    receipt = json.loads(done.receipt.read_text())
+    described = json.loads((target / "model.json").read_text())
+    assert receipt["parity"]["hops"][-1]["found"] == [{"self-test": described["golden"]}]
     assert verify(target).exit_code == 0
     assert len(zoo.load(target)(photo)) == 6
 
