@@ -17,7 +17,7 @@ from tests.converters.zoo_cpp.building import compilers
 from tests.converters.zoo_cpp.programs import Engine, Net, engines, pictures, planned
 from zoo.errors import ModelError
 
-QUICKLY = ("-O1",)
+QUICKLY = ("-O0",)
 
 
 def network() -> Program:

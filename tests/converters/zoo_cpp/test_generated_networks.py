@@ -155,7 +155,6 @@ def assert_same_findings(found: Faces, wanted: Faces, record: Record) -> None:
         assert apart <= DIRECTION
 
 
-@pytest.mark.xdist_group("generated")
 @pytest.mark.parametrize("network", sources(), indirect=True)
 def test_a_network_is_the_same_in_cpp(
     network: Path, fixtures: Path, tmp_path: Path, request: pytest.FixtureRequest, record_property: Any
