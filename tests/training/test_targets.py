@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+
+from zoo.errors import InputError
+from zoo.training.augment import Labelled
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from zoo.geometry import points  # noqa: E402
 from zoo.training import targets as module  # noqa: E402
-from zoo.training.targets import Targets, averaged, cells, encode_points, rows  # noqa: E402
+from zoo.training.targets import Targets, averaged, batch, cells, encode_points, rows  # noqa: E402
 
 
 def test_images_of_any_number_of_faces_are_stacked() -> None:
@@ -51,6 +55,19 @@ def test_points_in_units_of_cells() -> None:
     keypoints = torch.tensor([20.0, 4, 1]).expand(1, 5, 3)
     given = encode_points(keypoints, torch.tensor([[16.0, 8.0]]), torch.tensor([[8.0]]))
     assert given.tolist() == [[0.5, -0.5] * 5]
+
+
+def test_samples_become_a_batch_without_ignored_faces() -> None:
+    image = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3]], np.float32)
+    one = Labelled(image, boxes, np.ones((2, 5, 3), np.float32), np.array([True, False]))
+    images, targets = batch([one, Labelled.of(image, None)])
+    assert images.shape == (2, 3, 4, 6)
+    assert images[1, :, 2, 3].tolist() == image[2, 3].tolist()
+    assert targets.boxes.tolist() == [[[1, 1, 3, 3]], [[0, 0, 0, 0]]]
+    assert targets.size == (4, 6)
+    with pytest.raises(InputError, match=r"one size, and these are \[\(4, 6\), \(6, 4\)\]"):
+        batch([one, Labelled.of(image.reshape(6, 4, 3), None)])
 
 
 def test_large_batches_are_cut_between_images(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, distributed
+
+from zoo.errors import InputError
+from zoo.training.augment import Labelled
 
 PAIRS = 1 << 25
 """The most pairs of a prior and a face that an assigner looks at in one go: about a gigabyte of its tensors."""
@@ -53,6 +57,21 @@ class Targets:
         for start in range(0, len(self.boxes), images):
             part = slice(start, start + images)
             yield part, Targets(self.boxes[part], self.keypoints[part], self.faces[part], self.size)
+
+
+def batch(samples: Sequence[Labelled]) -> tuple[Tensor, Targets]:
+    """The images (B, 3, H, W) uint8 BGR of `samples`, and their faces but for the ignored ones.
+
+    Raises `InputError` unless all images are of one size.
+    """
+    sizes = {sample.image.shape[:2] for sample in samples}
+    if len(sizes) != 1:
+        raise InputError(f"A batch needs images of one size, and these are {sorted(sizes)}; resize them first.")
+    images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2).contiguous()
+    counted = [sample.select(~sample.ignored) for sample in samples]
+    boxes = [torch.from_numpy(sample.boxes) for sample in counted]
+    keypoints = [torch.from_numpy(sample.keypoints) for sample in counted]
+    return images, Targets.stack(boxes, keypoints, sizes.pop())
 
 
 def rows(maps: Sequence[Tensor], channels: int) -> Tensor:
