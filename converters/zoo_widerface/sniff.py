@@ -13,6 +13,7 @@ from zoo_widerface.lines import SUFFIXED, Block, Lines, counted, decoded, headed
 
 Sniffed = tuple[float, str]
 _HEAD = 1 << 16
+_TRIED = 4
 _MAT = b"MATLAB 5.0 MAT-file"
 _LISTS = (b"_label_list", b"event_list", b"face_bbx_list", b"file_list", b"gt_list")
 
@@ -54,9 +55,11 @@ def wider_predictions(path: Path) -> Sniffed:
     if not path.is_dir():
         return 0.0, "is no folder"
     found = itertools.chain(path.glob("*.txt"), path.glob("*/*.txt"))
-    name = next(itertools.islice(found, 1), None)
-    if name is None:
-        return 0.0, "has no text files, nor have the folders in it"
+    asked = [_predictions(path, name) for name in itertools.islice(found, _TRIED)]  # one may be damaged
+    return max(asked, default=(0.0, "has no text files, nor have the folders in it"))
+
+
+def _predictions(path: Path, name: Path) -> Sniffed:
     block = next(counted(Lines(io.BytesIO(_read(name)))), None)
     if block is None or block.problem or not _is_name(block.head):
         return 0.0, f"{name.name} is not a name, a count and rows"

@@ -30,7 +30,7 @@ def _eval(**parameters: Any) -> int:
     out = Path(own["out"]) if own["out"] else None
     with ended_in_order(), contextlib.closing(Bar()) as bar:
         if own["predictions_at"]:
-            document, result = _predicted(Path(own["predictions_at"]), own["data"], values, out, bar)
+            document, result = _predicted(own["predictions_at"], own["data"], values, out, bar)
         else:
             document, result = _run(words[0], own["data"], values, out, bar)
     if own["as_json"]:
@@ -42,11 +42,11 @@ def _eval(**parameters: Any) -> int:
 
 
 def _predicted(
-    path: Path, data: str, values: dict[str, Any], out: Path | None, bar: Bar
+    place: str, data: str, values: dict[str, Any], out: Path | None, bar: Bar
 ) -> tuple[dict[str, Any], TaskResult]:
     from zoo.evaluation.task import judge_predictions
 
-    return judge_predictions(path, data, make(JudgeOptions, values), out, bar)
+    return judge_predictions(place, data, make(JudgeOptions, values), out, bar)
 
 
 def _run(

@@ -17,10 +17,12 @@ from zoo.evaluation.matching import match
 from zoo.evaluation.verdict import Case
 from zoo.types import Floats, Image
 
-FOUND, MISSED, FALSE, IGNORED = (80, 190, 60), (40, 40, 230), (0, 165, 255), (150, 150, 150)
-"""Colours, blue green red: a face that was found, one that was not, a detection of no face, a face that is ignored."""
+FOUND, MISSED, HIT, FALSE, IGNORED = (80, 190, 60), (40, 40, 230), (220, 160, 30), (0, 165, 255), (150, 150, 150)
+"""Colours, blue green red: a face that was found, one that was not, the detection of a face, one of none, an ignored
+face."""
 
-LEGEND = (("found", FOUND), ("missed", MISSED), ("no face", FALSE), ("ignored", IGNORED))
+LEGEND = (("face, found", FOUND), ("face, missed", MISSED), ("its detection", HIT), ("detection of none", FALSE),
+          ("ignored", IGNORED))  # fmt: skip
 SIDE, _GAP, _CAPTION, _HEAD, _COLUMNS = 320, 10, 40, 40, 6
 _PAPER, _INK, _FONT = (250, 250, 250), (40, 40, 40), cv2.FONT_HERSHEY_SIMPLEX
 
@@ -28,13 +30,14 @@ _PAPER, _INK, _FONT = (250, 250, 250), (40, 40, 40), cv2.FONT_HERSHEY_SIMPLEX
 @dataclass(frozen=True)
 class Mistakes:
     """What is wrong in an image at one threshold on the score: faces (G, 4) that count and whether each was found (G,),
-    ignored faces, detections (F, 4) that are no face's. `share` is by how much, on average, faces found are overlapped.
-    """
+    ignored faces, detections of faces (H, 4) and of none (F, 4). `share` is by how much, on average, faces that were
+    found are overlapped."""
 
     key: str
     faces: Floats
     found: NDArray[np.bool_]
     ignored: Floats
+    hits: Floats
     false: Floats
     share: float
 
@@ -62,7 +65,7 @@ def mistakes(case: Case, threshold: float) -> Mistakes:
     found[pairs.best[pairs.first]] = True
     false = ~pairs.hit | (~pairs.first & ~ignored[pairs.best] if len(faces) else ~pairs.hit)
     share = float(pairs.share[pairs.first].mean()) if pairs.first.any() else 1.0
-    return Mistakes(case.key, faces[~ignored], found[~ignored], faces[ignored], boxes[false], share)
+    return Mistakes(case.key, faces[~ignored], found[~ignored], faces[ignored], boxes[pairs.first], boxes[false], share)
 
 
 def worst(cases: Sequence[Case], threshold: float, number: int) -> list[Mistakes]:
@@ -129,7 +132,7 @@ def _tile(picture: Image, made: Mistakes) -> Image:
     x, y = (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
     part = tile[y : y + size[1], x : x + size[0]]
     part[:] = small
-    groups = ((made.ignored, IGNORED), (made.faces[made.found], FOUND), (made.false, FALSE),
+    groups = ((made.ignored, IGNORED), (made.hits, HIT), (made.faces[made.found], FOUND), (made.false, FALSE),
               (made.faces[~made.found], MISSED))  # fmt: skip
     for boxes, colour in groups:
         for box in np.clip(boxes * scale, -SIDE, 2 * SIDE).round().astype(int).tolist():

@@ -79,22 +79,22 @@ class Predictions:
         return tails
 
 
-def read(path: Path) -> Predictions:
+def read(path: Path, format: str = "") -> Predictions:
     """The predictions at `path`: JSON lines as ``zoo run METHOD infer`` writes them, the folder with these, or a set of
-    any format that has boxes and scores, for example a folder of WIDER FACE's text files.
+    any format (recognised, or named by `format`) with boxes and scores, as a folder of WIDER FACE's text files.
 
     Raises `UsageError` for a path that is not there or whose format cannot be told, `InputError` for what cannot be
     read or comes without scores.
     """
-    if path.suffix.lower() in LINES and path.is_file():
+    if not format and path.suffix.lower() in LINES and path.is_file():
         return _lines(path)
-    if (path / RECORDS).is_file():
+    if not format and (path / RECORDS).is_file():
         return _lines(path / RECORDS)
-    return _samples(path)
+    return _samples(path, format)
 
 
-def _samples(path: Path) -> Predictions:
-    dataset, found = open_dataset(path, on_error="skip"), Predictions()
+def _samples(path: Path, format: str) -> Predictions:
+    dataset, found = open_dataset(path, format, on_error="skip"), Predictions()
     for sample in dataset:
         faces = sample.faces or Annotation()
         if len(faces) and (faces.boxes is None or faces.scores is None):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo import receipts
-from zoo.errors import UsageError
+from zoo.errors import InputError, UsageError
 from zoo.evaluation import report
 from zoo.evaluation.options import JudgeOptions
 from zoo.evaluation.predictions import Predictions, read
 from zoo.evaluation.running import predict
-from zoo.evaluation.truth import Truth, open_truth
+from zoo.evaluation.truth import Truth, divided, open_truth
 from zoo.evaluation.verdict import Case, Judging, Verdict
 from zoo.plugins import resolve
 from zoo.requests import Progress, Silent, TaskRequest, TaskResult
@@ -40,12 +40,14 @@ def evaluate(request: TaskRequest) -> TaskResult:
     `EvalOptions`).
 
     An image that is missing or cannot be read is skipped and counted, and its faces stay unfound. Raises `UsageError`
-    for no set or several, and as `open_truth`.
+    for no set or several, `InputError` for a set without images, and as `open_truth`.
     """
     if len(request.inputs) != 1:
         raise UsageError(f"eval takes one labelled set, a folder or a file, and not {len(request.inputs)}.")
     options, data = request.options, request.inputs[0]
     truth, spec = open_truth(data, options.protocol, options.format, options.images)
+    if "images" not in truth.images.about.holds:
+        raise InputError(f"The images of {data} are not found; say with images=FOLDER where they are.")
     model, workers = _load(request)
     started = time.perf_counter()
     request.progress.start(f"{request.card.id}: finding faces", truth.images.about.count)
@@ -88,19 +90,21 @@ def judge(found: Predictions, truth: Truth, spec: ProtocolSpec, data: str, optio
 
 
 def judge_predictions(
-    path: Path, data: str, options: JudgeOptions, out: Path | None = None, progress: Progress | None = None
+    place: str, data: str, options: JudgeOptions, out: Path | None = None, progress: Progress | None = None
 ) -> tuple[dict[str, Any], TaskResult]:
-    """Judge the predictions at `path` (see `zoo.evaluation.predictions.read`) by the labelled set `data`: the document
-    of results.json, and what was done. With `out` the report is written there, the receipt last.
+    """Judge the predictions at `place`, a path as `zoo.evaluation.predictions.read` takes it or ``FORMAT:PATH``, by the
+    labelled set `data`: the document of results.json, and what was done. With `out` the report is written there, the
+    receipt last.
 
     Raises `UsageError` and `InputError` as `open_truth` and `read` do.
     """
     started = time.perf_counter()
     truth, spec = open_truth(data, options.protocol, options.format, options.images)
     (progress or Silent()).start("reading predictions")
-    found = read(path)
+    named, path = divided(place)
+    found = read(path, named)
     judged = judge(found, truth, spec, data, options)
-    document = judged.document(predictions=str(path))
+    document = judged.document(predictions=place)
     outputs = () if out is None else _write(out, judged, document, truth, options.worst)
     done, skipped = len(found.found), tuple(found.skipped)
     told = {"told": tuple(judged.verdict.lines()), "seconds": round(time.perf_counter() - started, 3)}

@@ -31,7 +31,7 @@ def open_truth(data: str, protocol: str = "", format: str = "", images: str = ""
     Raises `UsageError` for unknown names, a path that is not there, and a set without boxes; `InputError` for one that
     cannot be read.
     """
-    known, prefix, path = catalogue(), *_divided(data)
+    known, prefix, path = catalogue(), *divided(data)
     spec = known.protocols[protocol or (prefix if prefix in known.protocols else _default())]
     if not path.exists() and "{" not in path.name:
         raise UsageError(f"There is no file or folder {path}.")
@@ -42,12 +42,13 @@ def open_truth(data: str, protocol: str = "", format: str = "", images: str = ""
     return _labelled(path, named, {"images": images} if images else {}), spec
 
 
-def _divided(data: str) -> tuple[str, Path]:
-    prefix, colon, rest = data.partition(":")
+def divided(text: str) -> tuple[str, Path]:
+    """``NAME:PATH`` with the name of a protocol or a format; the name is empty where there is none."""
+    prefix, colon, rest = text.partition(":")
     known = catalogue()
     if colon and (prefix in known.protocols or prefix in known.formats):
         return prefix, Path(rest).expanduser()
-    return "", Path(data).expanduser()
+    return "", Path(text).expanduser()
 
 
 def _default() -> str:
