@@ -86,12 +86,11 @@ def cells(maps: Sequence[Tensor], strides: Sequence[int]) -> tuple[Tensor, Tenso
     (P, 1) of each, float32, in the order of `rows` for one anchor a cell."""
     points, sides = [], []
     for one, stride in zip(maps, strides, strict=True):
-        height, width = one.shape[2:]
-        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-        points.append(torch.stack([x, y], -1).reshape(-1, 2) * float(stride))
-        sides.append(torch.full((height * width, 1), float(stride)))
-    device = maps[0].device
-    return torch.cat(points).to(device), torch.cat(sides).to(device)
+        y, x = (torch.arange(cells, device=one.device) for cells in one.shape[2:])
+        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2) * float(stride)
+        points.append(grid)
+        sides.append(torch.full_like(grid[:, :1], stride))
+    return torch.cat(points), torch.cat(sides)
 
 
 def encode_points(keypoints: Tensor, points: Tensor, sides: Tensor) -> Tensor:
