@@ -4,5 +4,16 @@
 (`benchmarks.harness.Report`). Nothing here is part of the installed package.
 """
 
-NAMES = ("startup", "latency", "nms", "throughput", "memory", "conversion", "models", "quantised", "native")
+NAMES = (
+    "startup",
+    "latency",
+    "nms",
+    "throughput",
+    "memory",
+    "conversion",
+    "models",
+    "quantised",
+    "native",
+    "widerface",
+)
 """The benchmarks, in the order in which they run."""

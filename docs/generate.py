@@ -13,7 +13,7 @@ from zoo.datasets.formats import ANNOTATIONS
 from zoo.options import Option, describe
 from zoo.plugins import catalogue, resolve
 from zoo.specs import ConverterSpec, FormatSpec, MethodSpec, ModelCard
-from zoo.tasks import option_classes
+from zoo.tasks import task_options
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = ROOT / "docs" / "methods"
@@ -155,7 +155,7 @@ def _of_a_face(card: ModelCard) -> str:
 
 def _task(method: MethodSpec, name: str) -> str:
     task = method.tasks[name]
-    options = [option for cls in option_classes(method, task) for option in describe(cls).values()]
+    options = task_options(method, task)
     head = "| option | takes | default | |\n|---|---|---|---|"
     return "\n".join([f"## Options of `zoo run {method.name} {name}`\n", head, *map(_option, options)])
 

@@ -28,6 +28,7 @@ TINY = {
     "models": ["--rounds", "2", "yunet_n", "slim56"],
     "quantised": ["--rounds", "2", "peppa_slim160"],
     "native": ["--rounds", "1"],
+    "widerface": ["--rounds", "1", "--images", "30"],
 }
 WITHOUT_FIXTURES = ("startup", "nms", "conversion")
 
@@ -78,6 +79,8 @@ def test_a_benchmark_of_real_models_prints_one_report(name: str, fixtures: Path)
         assert document["facts"]["peppa_slim160, onnx"]["loss"]["share"] < 1
     if name == "native":
         assert document["facts"]["yunet_s"]["faces"] == 6
+    if name == "widerface":
+        assert document["facts"]["difference from the port"] == 0
     if name == "throughput":
         agreed = document["facts"]["yunet_n"]["opencv"]
         assert agreed["same_count"] == agreed["images"] == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from zoo.errors import UsageError, suggestion
 from zoo.files import sha256
 from zoo.inference import loading
 from zoo.inference.model import Model
-from zoo.options import describe, make, option, read_config, split
+from zoo.options import Option, describe, make, option, read_config, split
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Progress, Silent, TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
@@ -42,6 +42,15 @@ def option_classes(method: MethodSpec, task: TaskSpec) -> tuple[type[Any], ...]:
     if task.options:
         classes.append(resolve(task.options))
     return tuple(classes)  # type: ignore[arg-type]
+
+
+def task_options(method: MethodSpec, task: TaskSpec) -> list[Option]:
+    """The options of a method's task, with the task's own defaults."""
+    return [
+        replace(each, default=each.convert(task.defaults[each.name])) if each.name in task.defaults else each
+        for cls in option_classes(method, task)
+        for each in describe(cls).values()
+    ]
 
 
 def find_task(method: MethodSpec, name: str) -> TaskSpec:

@@ -54,7 +54,7 @@ def wider_predictions(path: Path) -> Sniffed:
     """How sure it is that `path` is a folder of detections, from 0 to 1, and why."""
     if not path.is_dir():
         return 0.0, "is no folder"
-    found = itertools.chain(path.glob("*.txt"), path.glob("*/*.txt"))
+    found = itertools.chain(path.glob("*.txt"), path.glob("*/*.txt"), path.glob("*/*/*.txt"))
     asked = [_predictions(path, name) for name in itertools.islice(found, _TRIED)]  # one may be damaged
     return max(asked, default=(0.0, "has no text files, nor have the folders in it"))
 

@@ -16,7 +16,6 @@ import click
 from zoo.cli.app import SuggestingGroup
 from zoo.cli.flags import divide, flag
 from zoo.cli.output import Bar, ended_in_order, installed, print_table
-from zoo.options import describe
 from zoo.requests import TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
 
@@ -79,16 +78,11 @@ def run() -> None:
 
 
 def _command(method: MethodSpec, name: str, task: TaskSpec) -> click.Command:
-    from zoo.tasks import option_classes
+    from zoo.tasks import task_options
 
-    options = [
-        dataclasses.replace(option, default=task.defaults.get(option.name, option.default))
-        for cls in option_classes(method, task)
-        for option in describe(cls).values()
-    ]
     return click.Command(
         name,
-        params=[*_common_parameters(), *(flag(option) for option in options)],
+        params=[*_common_parameters(), *(flag(option) for option in task_options(method, task))],
         callback=lambda **parameters: _run(method.name, name, parameters),
         help=task.summary,
         epilog=f"Example:  zoo run {method.name} {name} {task.example}",

@@ -12,7 +12,7 @@ class JudgeOptions:
     """How predictions are judged, wherever they come from."""
 
     protocol: str = option(
-        "", "How to judge: see zoo list protocols. Default: the one that the data name (widerface:DIR), else coco."
+        "", "How to judge: see zoo list protocols. Default: the one that the data name, else the general one."
     )
     format: str = option("", "Format of the labelled set, where it is not recognised.")
     images: str = option("", "Folder of the images that the labels name. Default: looked for beside them.")
