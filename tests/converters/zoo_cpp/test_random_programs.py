@@ -84,6 +84,10 @@ class Drawing:
         pair = self.value, int(self.rng.choice(others))
         self.net.step(kind, pair, activation=self.net.act(self.act, self.width))
 
+    def weighed(self) -> None:
+        weight = self.net.conv(self.net.step("mean", self.value), self.width, 1, self.act)
+        self.net.step("mul", (self.value, weight))
+
     def concat(self) -> None:
         joined = [self.value, *(int(other) for other in self.rng.choice(self.alike, self.below(2)))]
         self.net.step("concat", joined, sum(map(self.net.width, joined)))
@@ -103,7 +107,16 @@ class Drawing:
 
 
 KINDS: tuple[Callable[[Drawing], object], ...] = (
-    *(Drawing.conv, Drawing.conv, Drawing.near, Drawing.near, Drawing.concat, Drawing.slice, Drawing.resize),
+    *(
+        Drawing.conv,
+        Drawing.conv,
+        Drawing.near,
+        Drawing.near,
+        Drawing.concat,
+        Drawing.slice,
+        Drawing.resize,
+        Drawing.weighed,
+    ),
     lambda one: one.net.conv(one.value, one.below(40), 1, one.act),
     lambda one: one.net.depthwise(one.value, one.kernel, one.act, **one.window),
     *(lambda one: one.pool("maxpool"), lambda one: one.pool("avgpool")),
