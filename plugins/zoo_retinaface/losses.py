@@ -25,7 +25,9 @@ class Matching:
 
     The anchor that a face overlaps most belongs to that face however little that is, if it is at least `least`. (Of a
     face that none overlaps so much, the best anchor is a positive only if it overlaps another one enough; it then
-    learns this face all the same.) Of several faces that share their best anchor, the last one has it.
+    learns this face all the same.) Of several faces that share their best anchor, the last one has it; of several
+    anchors that overlap a face alike, because each holds it whole, the first is the best (the original leaves that to
+    how its normalised coordinates are rounded).
     """
 
     overlap: float = 0.35

@@ -61,8 +61,8 @@ class SimOTA:
         both, eligible = _rows(inside & near, chosen), eligible.gather(1, chosen)
         usable = eligible[..., None] & targets.faces[:, None]
         overlaps = iou(_rows(boxes, chosen)[:, :, None], targets.boxes[:, None]).masked_fill(~usable, 0)
-        likely = scores.gather(1, chosen).sqrt()
-        unlikely = functional.binary_cross_entropy(likely, torch.ones_like(likely), reduction="none")
+        # The cross-entropy with 1 of the root of the score, which torch's own would refuse for what is no number.
+        unlikely = -scores.gather(1, chosen).sqrt().log().clamp(min=-100)
         cost = self.class_weight * unlikely[..., None] - self.iou_weight * torch.log(overlaps + 1e-7)
         cost = (cost + OUTSIDE * ~both).masked_fill(~usable, torch.inf)
         matched.scatter_(1, chosen, self._cheapest(cost, overlaps))

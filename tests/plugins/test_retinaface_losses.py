@@ -152,6 +152,12 @@ def test_images_without_faces_teach_nothing(counts: tuple[int, ...]) -> None:
     assert all(one.grad is not None and not one.grad.any() for one in maps)
 
 
+def test_outputs_that_are_no_numbers_give_a_loss_that_is_none() -> None:
+    """So that the run can say which images it was; nothing crashes before."""
+    maps = [torch.full_like(one, torch.nan) for one in outputs(2, 1)]
+    assert sum(Loss()(maps, faces((3, 1), SIZE, 1)).values()).isnan()
+
+
 def test_gradients_are_finite_differences() -> None:
     maps, truth = [one.requires_grad_() for one in outputs(2, 3)], faces((3, 2), SIZE, 3)
     loss = Loss()

@@ -197,6 +197,12 @@ def test_networks_without_keypoints_have_no_loss_of_them() -> None:
     assert list(parts) == ["class", "box"]
 
 
+def test_outputs_that_are_no_numbers_give_a_loss_that_is_none() -> None:
+    """So that the run can say which images it was; nothing crashes before."""
+    maps = [torch.full_like(one, torch.nan) for one in outputs(2, 1)]
+    assert sum(Loss()(maps, faces((3, 1), SIZE, 1)).values()).isnan()
+
+
 def test_gradients_are_finite_differences() -> None:
     """Of boxes and keypoints, whose weights and the score's target are no variables."""
     maps, truth = [one.requires_grad_() for one in outputs(2, 3)], faces((3, 1), SIZE, 3)

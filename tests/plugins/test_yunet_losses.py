@@ -170,6 +170,12 @@ def test_faces_outside_the_image_are_no_trouble() -> None:
     assert Loss(STRIDES)(outputs(1, 2), far)["box"].item() == 0
 
 
+def test_outputs_that_are_no_numbers_give_a_loss_that_is_none() -> None:
+    """So that the run can say which images it was; nothing crashes before."""
+    maps = [torch.full_like(one, torch.nan) for one in outputs(2, 1)]
+    assert sum(Loss(STRIDES)(maps, faces((3, 1), SIZE, 1)).values()).isnan()
+
+
 def test_gradients_are_finite_differences() -> None:
     """With the assignment as it is; in single precision, because rows are."""
     maps, truth = outputs(2, 3), faces((3, 1), SIZE, 3)
