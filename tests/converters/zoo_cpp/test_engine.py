@@ -244,11 +244,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Engine]
     yield dict(zip(programs, built, strict=True))
 
 
-def assert_close(found: list[Array], wanted: list[Array], program: Program) -> None:
+def assert_close(found: list[Array], wanted: list[Array], program: Program, close: float = CLOSE) -> None:
     for one, other, output in zip(found, wanted, program.outputs, strict=True):
         made = [step.kind for step in program.steps if step.output in output.values]
         assert one.shape == other.shape, (output.name, made)
-        limit = CLOSE * max(1.0, float(np.abs(other).max()))
+        limit = close * max(1.0, float(np.abs(other).max()))
         np.testing.assert_allclose(one, other, rtol=0, atol=limit, err_msg=f"{output.name} {made}")
 
 
