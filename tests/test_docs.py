@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import get_args
 
@@ -79,6 +80,16 @@ def test_the_page_of_models_shows_what_the_commands_print(desk: Path, fixtures: 
     shutil.copy(fixtures / "yunet" / "yunet_n.pth", desk)
     require_true("docs/models.md", 2, desk)
     assert {path.name for path in desk.glob("*.onnx*")} == {"yunet_n.onnx", "yunet_n.onnx.zoo.json"}
+
+
+@pytest.mark.slow
+def test_the_page_of_judging_shows_what_the_commands_print(desk: Path, fixtures: Path) -> None:
+    shutil.copytree(fixtures / "dlib", desk / "people")
+    shutil.copytree(fixtures / "wider" / "gt", desk / "gt")
+    with tarfile.open(next((fixtures / "wider" / "pred").glob("thflgg133*.tar.xz"))) as archive:
+        archive.extractall(desk, filter="data")
+    (desk / "widerface_txt").rename(desk / "predictions")
+    require_true("docs/evaluation.md", 3, desk)
 
 
 def test_the_generated_pages_are_those_that_are_committed() -> None:

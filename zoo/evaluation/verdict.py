@@ -95,7 +95,7 @@ class Verdict:
         for score in self.scores:
             value = "   none" if math.isnan(score.value) else f"{score.value:.5f}"
             sure = "" if math.isnan(score.low) else f"  (95 %: {score.low:.3f} to {score.high:.3f})"
-            yield f"{score.name:<{width}}  {value}  of {score.faces:,} faces{sure}"
+            yield f"{score.name:<{width}}  {value}  of {score.faces:,} face{'' if score.faces == 1 else 's'}{sure}"
         yield ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
 
 
