@@ -298,3 +298,35 @@ def test_annotation_becomes_labels() -> None:
 
 def test_tables_are_bytes() -> None:
     assert colours._bytes(np.array([-3.0, 1.9, 300])).tolist() == [0, 1, 255]
+
+
+def recipes(side: int) -> list[list[Step]]:
+    """The steps of YuNet, SCRFD with and without clipping, and RetinaFace, to squares of `side`."""
+    redistributed = (0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+    return [
+        [SquareCrop((0.5, 0.7, 0.9, 1.1, 1.3, 1.5)), Resize(side, side), Flip()],
+        [SquareCrop(redistributed), Resize(side, side), Flip(), Photometric()],
+        [SquareCrop(redistributed, clip=False), Resize(side, side), Flip(), Photometric()],
+        [InnerCrop(), ByteDistortion(), PadSquare(), Flip(), Resize(side, side, tuple(INTERPOLATIONS))],
+    ]
+
+
+@pytest.mark.parametrize("recipe", range(4))
+def test_images_of_any_shape_with_any_faces_come_through(recipe: int) -> None:
+    steps = recipes(24)[recipe]
+    for number in range(150):
+        random = dice(3, recipe, str(number))
+        width, height = (int(side) for side in random.integers(1, 60, 2))
+        count = int(random.integers(0, 6))
+        corners = random.uniform(-20, 70, (count, 2))
+        boxes = np.concatenate([corners, corners + random.uniform(-1, 30, (count, 2))], axis=1).astype(np.float32)
+        boxes[random.random(count) < 0.1] = np.nan
+        keypoints = np.concatenate([random.uniform(-20, 90, (count, 5, 2)), np.ones((count, 5, 1))], axis=2)
+        image = random.integers(0, 256, (height, width, 3), np.uint8)
+        sample = Labelled(image, boxes, keypoints.astype(np.float32), random.random(count) < 0.2)
+        given = augmented(sample, steps, random)
+        assert given.image.shape == (24, 24, 3)
+        assert given.image.dtype == np.uint8
+        assert len(given.boxes) == len(given.keypoints) == len(given.ignored) <= count
+        if recipe < 2:
+            assert ((given.boxes >= -1e-4) & (given.boxes <= 24 + 1e-4)).all()
