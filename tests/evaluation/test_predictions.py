@@ -10,7 +10,9 @@ import pytest
 
 from zoo.datasets.sample import Annotation, Sample
 from zoo.errors import InputError, UsageError
+from zoo.evaluation.options import JudgeOptions
 from zoo.evaluation.predictions import Predictions, read
+from zoo.evaluation.task import judge_predictions
 from zoo.types import Faces
 
 ONE = Faces(np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32))
@@ -107,3 +109,14 @@ def test_labels_are_no_predictions(tmp_path: Path) -> None:
         read(tmp_path / "labelv2.txt")
     with pytest.raises(UsageError, match="no file or folder"):
         read(tmp_path / "nothing")
+
+
+def test_predictions_of_images_that_the_set_does_not_have_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "labelv2.txt").write_text("# a/one.jpg 640 480\n10 20 30 45\n# a/two.jpg 640 480\n1 2 three 4\n")
+    rows = [{"image": f"a/{name}.jpg", "faces": [{"box": [10, 20, 30, 45], "score": 1}]} for name in ("one", "else")]
+    write(tmp_path / "x.jsonl", *rows)
+    options = JudgeOptions(bootstrap=0)
+    document, result = judge_predictions(str(tmp_path / "x.jsonl"), str(tmp_path / "labelv2.txt"), options)
+    assert document["values"]["AP"] == pytest.approx(1.0)
+    assert document["counts"]["predictions of other images"] == 1
+    assert [skip.where for skip in result.skipped] == ["1"] and result.exit_code == 3

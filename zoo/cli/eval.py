@@ -11,9 +11,9 @@ import click
 
 from zoo.cli.flags import divide, flag
 from zoo.cli.output import Bar, ended_in_order, installed, print_json
-from zoo.cli.run import say_skipped
+from zoo.cli.run import allowing, environment, model_parameters, say_skipped
 from zoo.evaluation.options import EvalOptions, JudgeOptions
-from zoo.options import describe, make
+from zoo.options import describe, make, read_config
 from zoo.requests import TaskResult
 
 
@@ -23,16 +23,19 @@ def _eval(**parameters: Any) -> int:
     protocol is to judge; without a protocol, a labelled set is judged by COCO's figures."""
     installed()
     words, overrides = divide(parameters.pop("words"))
-    own = {name: parameters.pop(name) for name in ("data", "predictions_at", "out", "as_json")}
+    own = {name: parameters.pop(name) for name in ("data", "predictions_at", "out", "as_json", "config")}
+    allowed = allowing(parameters)
     values = {**{name: value for name, value in parameters.items() if value is not None}, **overrides}
+    config = Path(own["config"]) if own["config"] else None
     if len(words) + bool(own["predictions_at"]) != 1:
         raise click.UsageError("Give one model, or the predictions of one with --predictions.")
     out = Path(own["out"]) if own["out"] else None
-    with ended_in_order(), contextlib.closing(Bar()) as bar:
+    with ended_in_order(), environment(allowed), contextlib.closing(Bar()) as bar:
         if own["predictions_at"]:
+            values = {**(read_config(config) if config else {}), **values}
             document, result = _predicted(own["predictions_at"], own["data"], values, out, bar)
         else:
-            document, result = _run(words[0], own["data"], values, out, bar)
+            document, result = _run(words[0], own["data"], values, config, out, bar)
     if own["as_json"]:
         print_json(document)
     else:
@@ -50,7 +53,7 @@ def _predicted(
 
 
 def _run(
-    model: str, data: str, values: dict[str, Any], out: Path | None, bar: Bar
+    model: str, data: str, values: dict[str, Any], config: Path | None, out: Path | None, bar: Bar
 ) -> tuple[dict[str, Any], TaskResult]:
     """The task eval of the method whose model it is."""
     from zoo import tasks
@@ -58,7 +61,9 @@ def _run(
 
     documents: list[dict[str, Any]] = []
     method = find_card(model, str(values.get("card", ""))).method
-    asked = tasks.request(method, "eval", [data], {"model": model, **values}, progress=bar, emit=documents.append)
+    asked = tasks.request(
+        method, "eval", [data], {"model": model, **values}, config, progress=bar, emit=documents.append
+    )
     result = tasks.run(dataclasses.replace(asked, out=out))
     return documents[0], result
 
@@ -86,6 +91,7 @@ eval_ = click.Command(
         ),
         click.Option(["--predictions", "predictions_at"], metavar="PATH", help="Folder or JSON lines of predictions."),
         click.Option(["-o", "--out"], metavar="DIR", help="Folder for figures, curves, worst images and predictions."),
+        *model_parameters(),
         click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
         *(flag(option) for option in describe(EvalOptions).values()),
     ],

@@ -95,6 +95,14 @@ def _common_parameters() -> list[click.Parameter]:
         click.Option(
             ["-o", "--out"], metavar="DIR", help="Folder for results. (default: results/MODEL; none with --json)"
         ),
+        *model_parameters(),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON lines, one an image, instead of a table."),
+    ]
+
+
+def model_parameters() -> list[click.Parameter]:
+    """What commands that run a model have in common: a file of options, and what is allowed."""
+    return [
         click.Option(["--config"], metavar="FILE", help="YAML file of options; flags and key=value win over it."),
         click.Option(["--offline"], is_flag=True, help="Never touch the network."),
         click.Option(
@@ -102,7 +110,6 @@ def _common_parameters() -> list[click.Parameter]:
             type=click.Choice(["any", "commercial"]),
             help="Refuse weights that this policy does not allow.",
         ),
-        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON lines, one an image, instead of a table."),
     ]
 
 
@@ -111,14 +118,11 @@ def _run(method: str, task: str, parameters: dict[str, Any]) -> int:
 
     words, overrides = divide(parameters.pop("inputs"))
     out, config, as_json = parameters.pop("out"), parameters.pop("config"), parameters.pop("as_json")
-    environment = {
-        "ZOO_OFFLINE": "1" if parameters.pop("offline") else None,
-        "ZOO_LICENSE_POLICY": parameters.pop("license_policy"),
-    }
+    allowed = allowing(parameters)
     flags = {name: value for name, value in parameters.items() if value is not None}
     values, file = {**flags, **overrides}, Path(config) if config else None
     report = JsonLines() if as_json else Report()
-    with ended_in_order(), _environment(environment), contextlib.closing(Bar()) as bar:
+    with ended_in_order(), environment(allowed), contextlib.closing(Bar()) as bar:
         asked = tasks.request(method, task, words, values, file, progress=bar, emit=report.add)
         asked = dataclasses.replace(asked, out=_folder(out, asked.card.id, as_json))
         result = tasks.run(asked)
@@ -133,8 +137,16 @@ def _folder(out: str | None, model: str, as_json: bool) -> Path | None:
     return None if as_json else Path("results") / model
 
 
+def allowing(parameters: dict[str, Any]) -> dict[str, str | None]:
+    """The environment that the flags of `model_parameters` ask for, which are taken out of `parameters`."""
+    return {
+        "ZOO_OFFLINE": "1" if parameters.pop("offline") else None,
+        "ZOO_LICENSE_POLICY": parameters.pop("license_policy"),
+    }
+
+
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
     """Set environment variables for the block; None leaves one as it is."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update({name: value for name, value in variables.items() if value is not None})

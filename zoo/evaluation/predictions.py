@@ -16,6 +16,7 @@ from zoo.datasets.dataset import open_dataset
 from zoo.datasets.decimals import FARTHEST
 from zoo.datasets.sample import Annotation, Sample
 from zoo.errors import InputError
+from zoo.evaluation.truth import broken
 from zoo.evaluation.verdict import Case
 from zoo.requests import Skip
 from zoo.types import Faces
@@ -26,10 +27,12 @@ RECORDS = "faces.jsonl"
 
 
 class Predictions:
-    """What was found in each image; `skipped` are those for which a source says why there is nothing."""
+    """What was found in each image; `skipped` are those for which a source says why there is nothing, `used` the keys
+    of those that were paired with an image of the set."""
 
     def __init__(self) -> None:
         self.found: dict[str, Faces] = {}
+        self.used: set[str] = set()
         self.skipped: list[Skip] = []
 
     def add(self, key: str, faces: Faces) -> None:
@@ -51,6 +54,7 @@ class Predictions:
         for sample in labelled:
             key = self._key(sample.key, names)
             made.append(Case(sample.key, sample.faces or Annotation(), None if key is None else self.found[key]))
+            self.used.add(key or "")
         if self.found and labelled and all(case.found is None for case in made):
             raise InputError(
                 f"None of the {len(self.found):,} predictions is of an image of the set: they are called like"
@@ -101,8 +105,7 @@ def _samples(path: Path, format: str) -> Predictions:
             raise InputError(f"{path} is no set of predictions: the faces of {sample.key} have no scores.")
         found.add(sample.key, Faces.empty() if faces.boxes is None or faces.scores is None
                   else Faces(faces.boxes, faces.scores))  # fmt: skip
-    found.skipped = [Skip(broken.key, broken.why) for broken in dataset.broken]
-    found.skipped += [Skip(str(path), "has more files that cannot be read")] * (dataset.skipped - len(found.skipped))
+    found.skipped = broken(dataset)
     return found
 
 

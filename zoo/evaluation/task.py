@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from zoo.evaluation.running import predict
 from zoo.evaluation.truth import Truth, divided, open_truth
 from zoo.evaluation.verdict import Case, Judging, Verdict
 from zoo.plugins import resolve
-from zoo.requests import Progress, Silent, TaskRequest, TaskResult
+from zoo.requests import Progress, Silent, Skip, TaskRequest, TaskResult
 from zoo.runtimes import threads
 from zoo.specs import ProtocolSpec
 
@@ -69,7 +69,7 @@ def evaluate(request: TaskRequest) -> TaskResult:
         "values": document["values"],
         "told": tuple(judged.verdict.lines()),
     }
-    done, skipped = len(found.found), tuple(found.skipped)
+    done, skipped = len(found.found), _skipped(found, truth)
     return TaskResult(done + len(skipped), done, skipped, outputs, summary)
 
 
@@ -86,7 +86,15 @@ def judge(found: Predictions, truth: Truth, spec: ProtocolSpec, data: str, optio
     """Pair predictions with the truth and judge them by the protocol."""
     cases = found.cases(truth.labels())
     verdict: Verdict = resolve(spec.run)(Judging(cases, options.bootstrap, options.seed))
+    if foreign := len(found.found.keys() - found.used):
+        verdict = replace(verdict, counts={**verdict.counts, "predictions of other images": foreign})
     return Judged(verdict, cases, data)
+
+
+def _skipped(found: Predictions, truth: Truth) -> tuple[Skip, ...]:
+    """What could not be used of the predictions and of the truth, each image once."""
+    told = {skip.where for skip in found.skipped}
+    return (*found.skipped, *(skip for skip in truth.skipped if skip.where not in told))
 
 
 def judge_predictions(
@@ -106,7 +114,7 @@ def judge_predictions(
     judged = judge(found, truth, spec, data, options)
     document = judged.document(predictions=place)
     outputs = () if out is None else _write(out, judged, document, truth, options.worst)
-    done, skipped = len(found.found), tuple(found.skipped)
+    done, skipped = len(found.found), _skipped(found, truth)
     told = {"told": tuple(judged.verdict.lines()), "seconds": round(time.perf_counter() - started, 3)}
     result = TaskResult(done + len(skipped), done, skipped, outputs, told)
     if out is not None:

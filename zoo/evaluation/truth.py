@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.datasets.sample import Sample
 from zoo.errors import UsageError
 from zoo.plugins import catalogue, resolve
+from zoo.requests import Skip
 from zoo.specs import ProtocolSpec
 
 
 @dataclass(frozen=True)
 class Truth:
     """A labelled set. `labels` walks its annotation, images or none; `images` is the set with its images, of which some
-    may be missing."""
+    may be missing. `skipped` are those whose annotation cannot be read, known after a walk of `labels`."""
 
     labels: Callable[[], Iterator[Sample]]
     images: Dataset
+    skipped: list[Skip] = field(default_factory=list)
 
 
 def open_truth(data: str, protocol: str = "", format: str = "", images: str = "") -> tuple[Truth, ProtocolSpec]:
@@ -64,8 +66,21 @@ def _labelled(path: Path, format: str, options: dict[str, Any]) -> Truth:
     dataset = open_dataset(path, format, on_error="skip", **options)
     if "boxes" not in dataset.about.holds:
         raise UsageError(f"{path} ({dataset.format.name}) has no boxes by which detections could be judged.")
-    names = [field.name for field in fields(dataset.options)] if dataset.options is not None else []
-    if "images" not in names:
-        return Truth(dataset.__iter__, dataset)
-    alone = open_dataset(path, dataset.format.name, on_error="skip", **{**options, "images": NONE})
-    return Truth(alone.__iter__, dataset)
+    names = [each.name for each in fields(dataset.options)] if dataset.options is not None else []
+    alone = dataset
+    if "images" in names:
+        alone = open_dataset(path, dataset.format.name, on_error="skip", **{**options, "images": NONE})
+    skipped: list[Skip] = []
+
+    def labels() -> Iterator[Sample]:
+        yield from alone
+        skipped[:] = broken(alone)
+
+    return Truth(labels, dataset, skipped)
+
+
+def broken(dataset: Dataset) -> list[Skip]:
+    """What the latest walk of the set left out, and why; what is more than it keeps, without its key."""
+    more = dataset.skipped - len(dataset.broken)
+    kept = [Skip(each.key, each.why) for each in dataset.broken]
+    return kept + [Skip(str(dataset.path), "has more samples that cannot be read")] * more
