@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from zoo.geometry import prior_boxes
 from zoo.training.losses import iou
-from zoo.training.targets import Targets, averaged
+from zoo.training.targets import Targets, averaged, require_priors
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Loss:
     """The loss of a network with anchors of `sizes` (one group a level) on levels of `steps`, all in pixels.
 
     `variances` are those of the card; `negatives` are learnt for each positive anchor, those of the greatest loss. The
-    weights are those of ``train.py`` and ``data/config.py``.
+    weights are those of ``train.py`` and ``data/config.py``. A call raises `ModelError` for a network of another number
+    of anchors.
     """
 
     steps: Sequence[int] = (8, 16, 32)
@@ -82,6 +83,7 @@ class Loss:
         """
         boxes, logits, keypoints = (one.float() for one in outputs)
         priors = self.anchors(targets.size, boxes.device)
+        require_priors(boxes.shape[1], len(priors))
         corners = torch.cat([priors[:, :2] - priors[:, 2:] / 2, priors[:, :2] + priors[:, 2:] / 2], 1)
         matched = self.matching(corners, targets)
         positive = matched >= 0

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.training.losses import diou_loss, iou, keypoint_loss, visibility
-from zoo.training.targets import Targets, averaged, cells, encode_points, rows
+from zoo.training.targets import Targets, averaged, cells, encode_points, require_priors, rows
 from zoo_scrfd.head import KEYPOINTS
 
 INSIDE = 0.001
@@ -73,7 +73,8 @@ class ATSS:
 class Loss:
     """The loss of a network with `strides`; the weights are those of ``configs/scrfd/scrfd_*.py``.
 
-    `sizes` are the sides of the square anchors in pixels, one group a level.
+    `sizes` are the sides of the square anchors in pixels, one group a level. A call raises `ModelError` for a network
+    of another number of anchors.
     """
 
     strides: Sequence[int] = (8, 16, 32)
@@ -97,6 +98,7 @@ class Loss:
         levels = len(self.strides)
         scores, distances = (rows(outputs[kind * levels : (kind + 1) * levels], (1, 4)[kind]) for kind in (0, 1))
         anchors = self.anchors(outputs[:levels])
+        require_priors(scores.shape[1], sum(map(len, anchors)))
         matched = self.assigner(anchors, targets)
         image, prior = (matched >= 0).nonzero(as_tuple=True)
         face = matched[image, prior]

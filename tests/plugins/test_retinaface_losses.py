@@ -15,6 +15,7 @@ from zoo_retinaface.losses import Loss, Matching, hard_negatives  # noqa: E402
 from zoo_retinaface.network import build  # noqa: E402
 
 from tests.training.photographs import faces, photographs  # noqa: E402
+from zoo.errors import ModelError  # noqa: E402
 from zoo.geometry import iou, prior_boxes  # noqa: E402
 from zoo.networks.state import load_state  # noqa: E402
 from zoo.training import targets as grids  # noqa: E402
@@ -179,6 +180,11 @@ def test_anchors_of_other_families_and_shapes() -> None:
     network = build("retinaface_1mb_slim", {})
     parts = light(network.raw(torch.zeros(2, 3, *SIZE)), faces((2, 1), SIZE, 2))
     assert all(part.isfinite() for part in parts.values())
+
+
+def test_a_network_of_other_anchors_is_told() -> None:
+    with pytest.raises(ModelError, match="predicts 504 anchors of an image where its loss has 756"):
+        Loss(sizes=((1, 2, 3), (4, 5, 6), (7, 8, 9)))(outputs(1, 1), faces((1,), SIZE, 1))
 
 
 def test_shipped_weights_lose_little_on_a_labelled_photograph(fixtures: Path) -> None:

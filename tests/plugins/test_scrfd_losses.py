@@ -15,6 +15,7 @@ from zoo_scrfd.losses import ATSS, Loss, quality_focal_loss  # noqa: E402
 from zoo_scrfd.network import build, initialise  # noqa: E402
 
 from tests.training.photographs import faces, photographs  # noqa: E402
+from zoo.errors import ModelError  # noqa: E402
 from zoo.geometry import iou  # noqa: E402
 from zoo.networks.state import load_state  # noqa: E402
 from zoo.training import targets as grids  # noqa: E402
@@ -221,6 +222,11 @@ def test_gradients_are_finite_differences() -> None:
         assert (ends[0] - ends[1]) / 6e-3 == pytest.approx(one.grad.flatten()[place].item(), rel=0.05)
     assert maps[3].grad.any()
     assert maps[6].grad.any()
+
+
+def test_a_network_of_other_anchors_is_told() -> None:
+    with pytest.raises(ModelError, match="predicts 840 anchors of an image where its loss has 420"):
+        Loss(sizes=((1,), (2,), (3,)))(outputs(1, 1), faces((1,), SIZE, 1))
 
 
 def test_shipped_weights_lose_little_on_a_labelled_photograph(fixtures: Path) -> None:

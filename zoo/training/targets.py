@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, distributed
 
-from zoo.errors import InputError
+from zoo.errors import InputError, ModelError
 from zoo.training.augment import Labelled
 
 PAIRS = 1 << 25
@@ -91,6 +91,15 @@ def cells(maps: Sequence[Tensor], strides: Sequence[int]) -> tuple[Tensor, Tenso
         points.append(grid)
         sides.append(torch.full_like(grid[:, :1], stride))
     return torch.cat(points), torch.cat(sides)
+
+
+def require_priors(network: int, loss: int) -> None:
+    """Raise `ModelError` unless a network predicts as many anchors of an image as its loss has."""
+    if network != loss:
+        raise ModelError(
+            f"The network predicts {network} anchors of an image where its loss has {loss}; give the loss the strides"
+            " and the sizes of the network's anchors."
+        )
 
 
 def encode_points(keypoints: Tensor, points: Tensor, sides: Tensor) -> Tensor:
