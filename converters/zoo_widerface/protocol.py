@@ -6,14 +6,15 @@ The README says what that means and where other programs depart from it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.datasets.beside import NONE
 from zoo.datasets.dataset import open_dataset
 from zoo.datasets.sample import Annotation, Sample
 from zoo.errors import InputError
@@ -21,8 +22,10 @@ from zoo.evaluation.curves import Curve, average_precision, interval, precision_
 from zoo.evaluation.matching import match
 from zoo.evaluation.truth import Truth
 from zoo.evaluation.verdict import Case, Judging, Score, Verdict, counted
+from zoo.options import make
 from zoo.types import Faces, Floats
-from zoo_widerface.mat import SETTINGS
+from zoo_widerface.mat import SETTINGS, WiderMatReader
+from zoo_widerface.options import MatReadOptions
 
 STEPS = 1000
 OVERLAP = 0.5
@@ -67,17 +70,17 @@ def _folder(path: Path) -> Path:
 
 def _labels(folder: Path) -> Iterator[Sample]:
     """The annotation of all images, without the images."""
-    sets = [open_dataset(folder / f"wider_{name}_val.mat", "wider-mat", setting=name, images="none")
-            for name in SETTINGS]  # fmt: skip
-    if len({len(each) for each in sets}) > 1:
-        raise InputError(f"The MATLAB files in {folder} are not of the same images; take all of one download.")
-    for samples in zip(*sets, strict=True):
+    options = (make(MatReadOptions, {"images": NONE, "setting": name}) for name in SETTINGS)
+    sets = [WiderMatReader(folder / f"wider_{each.setting}_val.mat", each) for each in options]
+    for found in itertools.zip_longest(*sets):
+        if len({None if each is None else each.key for each in found}) > 1:
+            raise InputError(f"The MATLAB files in {folder} are not of the same images; take all of one download.")
+        samples = [reader.good(each) for reader, each in zip(sets, found, strict=True)]
         faces = samples[0].faces or Annotation()
         attributes = {**(faces.attributes or {})}
         for name, sample in zip(SETTINGS, samples, strict=True):
-            if sample.key != samples[0].key or sample.faces is None or sample.faces.ignored is None:
-                raise InputError(f"The MATLAB files in {folder} are not of the same images: {sample.key} differs.")
-            attributes[name] = (~sample.faces.ignored).astype(np.int64)
+            ignored = sample.faces.ignored if sample.faces else None
+            attributes[name] = (np.zeros(0, np.bool_) if ignored is None else ~ignored).astype(np.int64)
         faces.attributes = attributes
         faces.ignored = attributes[SETTINGS[-1]] == 0
         yield Sample(samples[0].key, None, samples[0].size, faces)
@@ -230,7 +233,7 @@ def _by_height(table: _Table, kept: Bools, images: int) -> tuple[Score, ...]:
     """The figure of the faces of each range of heights. Other faces are ignored, and so are detections of another
     height that hit none, as COCO does with its sizes."""
     made = []
-    for low, high in pairwise(HEIGHTS):
+    for low, high in itertools.pairwise(HEIGHTS):
         name = f"{low:g} px and more" if high == np.inf else f"{low:g} to {high:g} px"
         inside = (table.face_height >= low) & (table.face_height < high)
         part = (table.height >= low) & (table.height < high)

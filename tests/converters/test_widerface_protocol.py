@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -246,3 +247,20 @@ def test_the_usual_trees_are_found(place: str, fixtures: Path, tmp_path: Path) -
     first = next(truth(tmp_path).labels())
     assert first.key.startswith("0--Parade/") and first.faces is not None and first.faces.attributes is not None
     assert set(SETTINGS) <= set(first.faces.attributes)
+
+
+def test_files_of_different_images_are_refused(fixtures: Path, tmp_path: Path) -> None:
+    """The lists of a setting that are of fewer images, or of others."""
+    scipy_io = pytest.importorskip("scipy.io", reason="writes MATLAB files")
+    for path in (fixtures / "wider" / "gt").glob("*.mat"):
+        shutil.copy(path, tmp_path)
+    content = scipy_io.loadmat(tmp_path / "wider_easy_val.mat")
+    for name in ("event_list", "file_list", "face_bbx_list", "gt_list"):
+        content[name] = content[name][1:]
+    names = ("event_list", "file_list", "face_bbx_list", "gt_list")
+    scipy_io.savemat(tmp_path / "wider_easy_val.mat", {name: content[name] for name in names})
+    with pytest.raises(InputError, match="not of the same images"):
+        list(truth(tmp_path).labels())
+    (tmp_path / "wider_easy_val.mat").write_bytes((tmp_path / "wider_hard_val.mat").read_bytes()[:2000])
+    with pytest.raises(InputError, match="damaged"):
+        list(truth(tmp_path).labels())
