@@ -116,3 +116,16 @@ def test_implementations_of_other_contributions_resolve(kind: str) -> None:
         for field in ("open", "run", "sniff", "options"):
             if name := getattr(spec, field, ""):
                 assert callable(resolve(name))
+
+
+@pytest.mark.parametrize("protocol", catalogue().protocols.values(), ids=lambda protocol: protocol.name)
+def test_a_protocol_judges_a_set_without_images(protocol: Any) -> None:
+    from zoo.evaluation.verdict import Judging, Verdict
+
+    assert protocol.summary.endswith(".")
+    assert not protocol.truth or callable(resolve(protocol.truth))
+    verdict = resolve(protocol.run)(Judging([], bootstrap=3))
+    assert isinstance(verdict, Verdict)
+    assert verdict.protocol == protocol.name and verdict.scores
+    json.dumps([verdict.to_dict(), verdict.points()], allow_nan=False)
+    assert all(isinstance(line, str) for line in verdict.lines())
