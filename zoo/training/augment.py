@@ -25,6 +25,9 @@ from zoo.types import Floats, Image
 TRIES = 250
 """How many places a crop tries before it tries another size, or gives up."""
 
+AT_ONCE = 25
+"""How many of these places are looked at together; mostly the first few will do."""
+
 ROUNDS = 40
 """How many sizes `SquareCrop` tries before it takes it that no face has its centre in the image."""
 
@@ -112,11 +115,12 @@ class SquareCrop:
         for side in self._sides(width, height, dice):
             corners = np.stack([_places(width, side, dice), _places(height, side, dice)], axis=1)
             first = first or (side, corners[0])
-            for corner in corners if len(centres) else ():
-                if _holds(corner, side, centres).any():
-                    return self._cut(sample, corner, side)
             if not len(centres):
                 break
+            for some in corners.reshape(-1, AT_ONCE, 2):
+                holding = _holds(some[:, None], side, centres).any(axis=1)
+                if holding.any():
+                    return self._cut(sample, some[holding.argmax()], side)
         assert first is not None  # there is always one round
         return self._cut(sample, first[1], first[0])
 
@@ -236,8 +240,8 @@ def _centres(boxes: Floats) -> Floats:
 
 
 def _holds(corner: NDArray[np.int64], side: int, centres: Floats) -> NDArray[np.bool_]:
-    """Which of the `centres` (N, 2) are strictly inside the square."""
-    return np.asarray(((centres > corner) & (centres < corner + side)).all(axis=1), np.bool_)
+    """Which of the `centres` (N, 2) are strictly inside the square at `corner` (2,), or at each (T, 1, 2): (T, N)."""
+    return np.asarray(((centres > corner) & (centres < corner + side)).all(axis=-1), np.bool_)
 
 
 def _places(length: int, side: int, dice: np.random.Generator) -> NDArray[np.int64]:
