@@ -136,7 +136,7 @@ def _tile(picture: Image, made: Mistakes) -> Image:
               (made.faces[~made.found], MISSED))  # fmt: skip
     for boxes, colour in groups:
         for box in np.clip(boxes * scale, -SIDE, 2 * SIDE).round().astype(int).tolist():
-            cv2.rectangle(part, (box[0], box[1]), (box[2], box[3]), colour, 1, cv2.LINE_AA)
+            cv2.rectangle(part, (box[0], box[1]), (box[2], box[3]), colour, 1)
     return tile
 
 

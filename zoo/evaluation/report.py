@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo import images
+from zoo import images, receipts
 from zoo.datasets.beside import place
 from zoo.datasets.dataset import Dataset
 from zoo.datasets.decimals import extents, fewest, text, texts
+from zoo.errors import UsageError
 from zoo.evaluation import mosaic, plot
 from zoo.evaluation.predictions import Predictions
 from zoo.evaluation.verdict import Case, Verdict
-from zoo.files import atomic_write
+from zoo.files import atomic_write, unwritable
 
 RESULTS, CURVES, PICTURE, WORST, FOLDER = "results.json", "curves.json", "pr.png", "worst.jpg", "predictions"
+RECEIPT = f"eval{receipts.SUFFIX}"
 
 
 def write(
@@ -55,12 +59,36 @@ def _worst(verdict: Verdict, cases: list[Case], dataset: Dataset, number: int) -
     return mosaic.draw(chosen, dataset, f"scores from {score:.3f}") if chosen else None
 
 
+def require_own(out: Path) -> None:
+    """Raise `UsageError` when there is a folder where `write_predictions` would put its own, and no receipt says that
+    an earlier evaluation made it."""
+    if (out / FOLDER).exists() and not (out / RECEIPT).is_file():
+        raise UsageError(
+            f"{out / FOLDER} is there already, and not from an earlier evaluation: choose another folder with --out, or"
+            " say keep=false."
+        )
+
+
 def write_predictions(out: Path, found: Predictions) -> Path:
     """Write a text file an image, ``predictions/KEY.txt``, as WIDER FACE's tools read them, from which the very same
-    boxes and scores are read back. Raises `InputError` for a key that is no file's name."""
+    boxes and scores are read back; the folder of an earlier evaluation goes when this one is complete.
+
+    Raises `InputError` for a key that is no file's name, `ZooError` when the folder cannot be written.
+    """
     folder = out / FOLDER
-    for key, faces in found.found.items():
-        atomic_write(place(folder, f"{key}.txt"), "".join(_lines(key, faces)))
+    work = out / f".{FOLDER}.{os.getpid()}.part"
+    try:
+        work.mkdir(parents=True)
+        for key, faces in found.found.items():
+            path = place(work, f"{key}.txt")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(_lines(key, faces)), encoding="utf-8", newline="\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        work.replace(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return folder
 
 

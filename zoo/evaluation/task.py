@@ -48,6 +48,8 @@ def evaluate(request: TaskRequest) -> TaskResult:
     truth, spec = open_truth(data, options.protocol, options.format, options.images)
     if "images" not in truth.images.about.holds:
         raise InputError(f"The images of {data} are not found; say with images=FOLDER where they are.")
+    if request.out is not None and options.keep:
+        report.require_own(request.out)
     model, workers = _load(request)
     started = time.perf_counter()
     request.progress.start(f"{request.card.id}: finding faces", truth.images.about.count)
@@ -118,7 +120,7 @@ def judge_predictions(
     told = {"told": tuple(judged.verdict.lines()), "seconds": round(time.perf_counter() - started, 3)}
     result = TaskResult(done + len(skipped), done, skipped, outputs, told)
     if out is not None:
-        receipts.write(out / f"eval{receipts.SUFFIX}", _facts(path, data, options, result), outputs, told)
+        receipts.write(out / report.RECEIPT, _facts(path, data, options, result), outputs, told)
     return document, result
 
 
