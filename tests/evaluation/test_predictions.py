@@ -10,6 +10,7 @@ import pytest
 
 from zoo.datasets.sample import Annotation, Sample
 from zoo.errors import InputError, UsageError
+from zoo.evaluation import predictions
 from zoo.evaluation.options import JudgeOptions
 from zoo.evaluation.predictions import Predictions, read
 from zoo.evaluation.task import judge_predictions
@@ -80,11 +81,25 @@ def test_json_lines_as_runs_write_them(tmp_path: Path) -> None:
         ({"image": "a.jpg", "faces": [{"box": [1, 2, 3, float("nan")], "score": 1}]}, "finite"),
         ({"image": "a.jpg", "faces": [{"box": [1, 2, 3, 1e30], "score": 1}]}, "finite"),
         ({"image": "a.jpg", "faces": 7}, "without a box"),
+        ({"image": "a.jpg", "faces": {}}, "without a box"),
+        ({"image": "a.jpg", "faces": ["box"]}, "without a box"),
+        ({"image": "a.jpg", "faces": [{"box": [1, 2, 3, 10**400], "score": 1}]}, "finite"),
+        ({"image": "a.jpg", "faces": [{"box": [1, [2], 3, 4], "score": 1}]}, "without a box"),
+        ({"image": "a\ud800.jpg", "faces": []}, "no record of an image"),
+        ({"image": "", "faces": []}, "no record of an image"),
     ],
 )
 def test_records_that_do_not_fit_are_said_so(record: object, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
         read(write(tmp_path / "x.jsonl", record))
+
+
+def test_what_is_no_json_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions, "LONGEST", 200)
+    for data in (b"{", b"\xff\xfe{}", b"[" * 190 + b"\n", b'{"image": "' + b"a" * 300 + b'"}\n'):
+        (tmp_path / "x.jsonl").write_bytes(data)
+        with pytest.raises(InputError, match="not of JSON lines"):
+            read(tmp_path / "x.jsonl")
 
 
 def test_two_predictions_of_one_image(tmp_path: Path) -> None:

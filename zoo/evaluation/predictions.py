@@ -25,6 +25,9 @@ LINES = (".jsonl", ".ndjson")
 RECORDS = "faces.jsonl"
 """What ``zoo run METHOD infer`` calls its records in a folder of results."""
 
+LONGEST = 1 << 26
+"""Most bytes of a record; one of 65,536 faces with 68 landmarks each takes as many."""
+
 
 class Predictions:
     """What was found in each image; `skipped` are those for which a source says why there is nothing, `used` the keys
@@ -114,7 +117,7 @@ def _lines(path: Path) -> Predictions:
     for number, record in _records(path):
         where = f"{path} line {number}"
         name = record.get("image")
-        if not isinstance(name, str) or not name or "frame" in record:
+        if not isinstance(name, str) or not _is_name(name) or "frame" in record:
             raise InputError(f"{where} is no record of an image: its field image is no name, or it is of a video.")
         if "error" in record:
             found.skip(name, str(record["error"]))
@@ -123,10 +126,20 @@ def _lines(path: Path) -> Predictions:
     return found
 
 
+def _is_name(text: str) -> bool:
+    """Whether it is Unicode text (JSON may have halves of characters) and not empty."""
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(iter(lambda: stream.readline(LONGEST), b""), 1):
+                if len(line) == LONGEST:
+                    raise ValueError(f"line {number} is longer than {LONGEST >> 20} MiB")
                 if line.strip():
                     record = json.loads(line)
                     if not isinstance(record, dict):
@@ -148,6 +161,6 @@ def _faces(rows: Any, where: str) -> Faces:
         fits = boxes.shape == (len(rows), 4) and scores.shape == (len(rows),)
         if not fits or not (np.abs(boxes) <= FARTHEST).all() or not np.isfinite(scores).all():
             raise ValueError
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise InputError(f"{where} has a face without a box of four finite numbers or without a score.") from None
     return Faces(boxes.astype(np.float32), scores.astype(np.float32))

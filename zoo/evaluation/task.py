@@ -16,6 +16,7 @@ from zoo.evaluation.predictions import Predictions, read
 from zoo.evaluation.running import predict
 from zoo.evaluation.truth import Truth, divided, open_truth
 from zoo.evaluation.verdict import Case, Judging, Verdict
+from zoo.inference.model import Model
 from zoo.plugins import resolve
 from zoo.requests import Progress, Silent, Skip, TaskRequest, TaskResult
 from zoo.runtimes import threads
@@ -45,9 +46,7 @@ def evaluate(request: TaskRequest) -> TaskResult:
     if len(request.inputs) != 1:
         raise UsageError(f"eval takes one labelled set, a folder or a file, and not {len(request.inputs)}.")
     options, data = request.options, request.inputs[0]
-    truth, spec = open_truth(data, options.protocol, options.format, options.images)
-    if "images" not in truth.images.about.holds:
-        raise InputError(f"The images of {data} are not found; say with images=FOLDER where they are.")
+    truth, spec = _open(data, options)
     if request.out is not None and options.keep:
         report.require_own(request.out)
     model, workers = _load(request)
@@ -73,6 +72,27 @@ def evaluate(request: TaskRequest) -> TaskResult:
     }
     done, skipped = len(found.found), _skipped(found, truth)
     return TaskResult(done + len(skipped), done, skipped, outputs, summary)
+
+
+def judge_model(
+    model: Model, data: str, options: JudgeOptions | None = None, workers: int = 1, progress: Progress | None = None
+) -> Judged:
+    """Judge `model` on the labelled set `data` (see `open_truth`), `workers` images at once. Images that cannot be read
+    count as ones without a prediction.
+
+    Raises `InputError` for a set without images, and as `open_truth`.
+    """
+    asked = options or JudgeOptions()
+    truth, spec = _open(data, asked)
+    return judge(predict(model, truth.images, workers, progress or Silent()), truth, spec, data, asked)
+
+
+def _open(data: str, options: JudgeOptions) -> tuple[Truth, ProtocolSpec]:
+    """The truth with its images, and the protocol."""
+    truth, spec = open_truth(data, options.protocol, options.format, options.images)
+    if "images" not in truth.images.about.holds:
+        raise InputError(f"The images of {data} are not found; say with images=FOLDER where they are.")
+    return truth, spec
 
 
 def _load(request: TaskRequest) -> tuple[Any, int]:
