@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import EVAL, EXPORT, INFER, MethodSpec
+from zoo.specs import EVAL, EXPORT, INFER, MethodSpec, TaskSpec
 
 ZOO_API = 1
+
+TRAIN = TaskSpec(
+    run="zoo_yunet.train:train",
+    options="zoo.training.options:TrainOptions",
+    summary="Train the model on a labelled set.",
+    example="widerface/train/labelv2.txt --out runs/yunet",
+)
 
 
 @hookimpl
@@ -20,7 +27,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         load="zoo_yunet.detector:load",
         default="yunet_n",
         options="zoo_yunet.options:YunetOptions",
-        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT},
+        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT, "train": TRAIN},
         architectures=("yunet_n", "yunet_s"),
         network="zoo_yunet.network:build",
         recognise="zoo_yunet.config:recognise",

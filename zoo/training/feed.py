@@ -1,0 +1,95 @@
+"""A data set as batches to learn from: read in order, prepared by threads, the same whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+import numpy as np
+from torch import Tensor
+
+from zoo.datasets.dataset import Dataset
+from zoo.datasets.sample import Annotation, Sample
+from zoo.datasets.sharing import ALL, Place, mixed, share, shuffled_units, unit_size
+from zoo.errors import InputError
+from zoo.inference.runner import batches, ordered
+from zoo.requests import Skip
+from zoo.training.augment import Labelled, Step, augmented, dice
+from zoo.training.targets import Targets, batch
+
+BUFFER = 512
+"""Samples, still encoded, among which the next one is picked."""
+
+AHEAD = 2
+"""Batches that each thread may be ahead."""
+
+FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
+"""Which of the 68 points of 300-W make the five, by their mean: the eyes, the tip of the nose, the mouth's corners."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from: images (B, 3, S, S) uint8 BGR and their faces, None where no image could be used; the
+    `keys` of the B images, and what was `skipped`."""
+
+    images: Tensor | None
+    targets: Targets | None
+    keys: tuple[str, ...]
+    skipped: tuple[Skip, ...] = ()
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The batches of `dataset`, which leaves broken samples out: `size` images each, the last one of an epoch smaller.
+
+    The order is fixed by `seed` and the epoch, what `steps` do to an image by its key besides; `workers` threads
+    decode and augment. `rank` is which of the processes that share the set out this is.
+    """
+
+    dataset: Dataset
+    steps: tuple[Step, ...]
+    size: int
+    seed: int = 0
+    workers: int = 1
+    rank: Place = ALL
+
+    def epoch(self, number: int, begin: int = 0) -> Iterator[Batch]:
+        """The batches of the epoch `number` from the batch `begin` on. Raises `InputError` for a set that ends."""
+        groups = islice(batches(self._samples(number), self.size), begin, None)
+        return ordered(lambda group: self._prepare(group, number), groups, self.workers, AHEAD)
+
+    def _samples(self, epoch: int) -> Iterator[Sample]:
+        units = self.dataset.units(unit_size(self.dataset.about.count, self.rank.count))
+        pieces = share(shuffled_units(units, self.seed, epoch), self.rank)
+        found = chain.from_iterable(piece.cut(self.dataset.reader.read(piece.unit)) for piece in pieces)
+        return mixed(self.dataset.good(found), BUFFER, f"{self.seed} {epoch} {self.rank.index}")
+
+    def _prepare(self, samples: Sequence[Sample], epoch: int) -> Batch:
+        made, keys, skipped = [], [], []
+        for sample in samples:
+            try:
+                labelled = label(sample)
+            except InputError as error:
+                skipped.append(Skip(sample.key, str(error)))
+                continue
+            made.append(augmented(labelled, self.steps, dice(self.seed, epoch, sample.key)))
+            keys.append(sample.key)
+        images, targets = batch(made) if made else (None, None)
+        return Batch(images, targets, tuple(keys), tuple(skipped))
+
+
+def label(sample: Sample) -> Labelled:
+    """The decoded image with its faces, whose five keypoints come from 68 landmarks where there are no others. Raises
+    `InputError` for an image that is missing or cannot be decoded."""
+    if sample.image is None:
+        raise InputError("comes without an image; say with images=FOLDER where the images are.")
+    return Labelled.of(sample.image.decode(sample.key), five_points(sample.faces))
+
+
+def five_points(faces: Annotation | None) -> Annotation | None:
+    """`faces` with keypoints (N, 5, 2), from 68 landmarks where they have only these."""
+    if faces is None or faces.keypoints is not None or faces.landmarks is None or faces.landmarks.shape[1] != 68:
+        return faces
+    points = [faces.landmarks[:, part].mean(axis=1) for part in FIVE]
+    return replace(faces, keypoints=np.stack(points, axis=1).astype(np.float32))

@@ -1,0 +1,190 @@
+"""The task ``train``: a labelled set and a recipe to a run folder with weights that the zoo reads like any others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import nn
+
+from zoo.datasets.dataset import Dataset, open_dataset
+from zoo.errors import InputError, ModelError, UsageError
+from zoo.files import atomic_write, replacing
+from zoo.inference.artifacts import identify
+from zoo.models.edges import network as build
+from zoo.networks.state import load_state
+from zoo.plugins import catalogue, resolve
+from zoo.requests import TaskRequest, TaskResult
+from zoo.runtimes import threads
+from zoo.specs import UNKNOWN, Licences, ModelCard, to_json
+from zoo.training.engine import STATE, Engine, Outcome
+from zoo.training.feed import Feed
+from zoo.training.options import TrainOptions
+from zoo.training.recipe import Recipe, adjusted
+from zoo.weights import WeightStore
+
+WEIGHTS = "torch"
+"""The model format that trained weights are written in."""
+
+Initialise = Callable[[Any], None]
+
+
+def run(request: TaskRequest, recipe: Recipe, initialise: Initialise | None = None) -> TaskResult:
+    """Train the request's model on the labelled sets that are its inputs (options: `TrainOptions`) by `recipe`;
+    `initialise` gives a network its first weights, torch's own where it is None.
+
+    The output folder gets ``config.json``, ``log.jsonl``, ``last.pth``, ``best.pth`` (of the epoch with the least mean
+    loss) and what a resumed run needs. Raises `UsageError` for no set or several, no output folder, one that holds a
+    run, or options that do not fit; `InputError` for a set without boxes or images; and as `Engine.run`.
+    """
+    options: TrainOptions = request.options
+    folder = _folder(request, options.resume)
+    recipe = adjusted(recipe, options)
+    dataset = _dataset(request.inputs, options)
+    torch.manual_seed(options.seed)
+    network, begun = _network(request, initialise)
+    card = _card(request.card, options.name, begun)
+    used = threads.count(request.settings.get("threads", 0))
+    before, pictures = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(used)
+    cv2.setNumThreads(1)
+    try:
+        engine = Engine(
+            network, recipe, card.preprocess, folder,
+            lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
+            _device(request.settings.get("device", "auto")), request.progress, options.save_every, options.log_every,
+        )  # fmt: skip
+        if options.resume:
+            engine.restore()
+        atomic_write(folder / "config.json", json.dumps(_config(request, recipe), indent=2) + "\n")
+        feed = Feed(dataset, recipe.steps, recipe.batch, recipe.seed, options.workers or used)
+        request.progress.start(f"{card.id}: learning", _left(engine, dataset))
+        outcome = engine.run(feed)
+    finally:
+        torch.set_num_threads(before)
+        cv2.setNumThreads(pictures)
+    return _result(request, outcome, folder, card, dataset)
+
+
+def write_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
+    """Write the weights of `network` with its `card` inside, at once or not at all."""
+    state = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+    with replacing(path) as temporary:
+        with temporary.open("wb") as file:  # given a path, torch would write the file's name into it
+            torch.save({"state_dict": state, "meta": {}}, file)
+        resolve(catalogue().formats[WEIGHTS].write_card)(temporary, json.dumps(to_json(card)))
+
+
+def _folder(request: TaskRequest, resume: bool) -> Path:
+    if request.out is None:
+        raise UsageError("A run of training needs a folder: give --out DIR.")
+    there = (request.out / STATE).exists()
+    if there and not resume:
+        raise UsageError(f"{request.out} holds a run already; go on with it by resume=true, or give another --out.")
+    if resume and not there:
+        raise UsageError(f"{request.out} holds no run that could go on; leave resume out to begin one.")
+    return request.out
+
+
+def _dataset(inputs: tuple[str, ...], options: TrainOptions) -> Dataset:
+    if len(inputs) != 1:
+        raise UsageError(f"train takes one labelled set, a folder or a file, and not {len(inputs)}.")
+    given = {"images": options.images} if options.images else {}
+    dataset = open_dataset(inputs[0], options.format, on_error="skip", **given)
+    for part in ("boxes", "images"):
+        if part not in dataset.about.holds:
+            advice = "; say with images=FOLDER where they are" if part == "images" else ""
+            raise InputError(f"{inputs[0]} ({dataset.format.name}) has no {part} to learn from{advice}.")
+    return dataset
+
+
+def _network(request: TaskRequest, initialise: Initialise | None) -> tuple[nn.Module, str]:
+    """The network with its first weights, and what these came from, empty for random ones."""
+    network: nn.Module = build(request.card)
+    if initialise is not None:
+        initialise(network)
+    settings = request.settings
+    named = settings["model"] if Path(settings.get("model") or "").is_file() else ""
+    begin = request.options.init or settings.get("weights") or named
+    if begin:
+        _load(network, begin, request)
+    return network, begin
+
+
+def _load(network: nn.Module, begin: str, request: TaskRequest) -> None:
+    """Put the weights of `begin`, a file or the id of a model, into `network`."""
+    cards = catalogue().cards
+    if begin in cards:
+        card = cards[begin]
+        file = next((one for one in card.weights if one.format == WEIGHTS), None)
+        if file is None:
+            raise ModelError(f"No weights of {begin} are published that training could start from; give a file.")
+        store = WeightStore(progress=request.progress, say=request.progress.note)
+        path, kind = store.path(file, card.id, card.licences), file.format
+    else:
+        artifact = identify(Path(begin))
+        path, kind = artifact.path, artifact.format
+    spec = catalogue().formats[kind]
+    if not spec.state:
+        raise ModelError(f"{path} is a {kind} file, whose weights training cannot start from; convert it to {WEIGHTS}.")
+    load_state(network, resolve(spec.state)(path), str(path))
+
+
+def _card(card: ModelCard, name: str, begun: str) -> ModelCard:
+    """The card of the trained model: nothing is published of it, and of random weights its licence is not known."""
+    licences = Licences(card.licences.code, card.licences.weights if begun else UNKNOWN, UNKNOWN)
+    summary = f"{card.id} as somebody has trained it."
+    made = replace(card, id=name or f"{card.id.removesuffix('_trained')}_trained", summary=summary, licences=licences)
+    return replace(made, weights=(), metrics=())
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"torch has no device {name!r}: {error}.") from None
+
+
+def _config(request: TaskRequest, recipe: Recipe) -> dict[str, Any]:
+    return {
+        "task": f"{request.method.name} {request.task}",
+        "model": request.card.id,
+        "inputs": list(request.inputs),
+        "options": dict(request.settings),
+        "recipe": recipe.document(),
+    }
+
+
+def _left(engine: Engine, dataset: Dataset) -> int | None:
+    """How many steps are to come, where that is known."""
+    count, recipe, at = dataset.about.count, engine.recipe, engine.position
+    return None if count is None else max(0, -(-count // recipe.batch) * (recipe.epochs - at.epoch) - at.batch)
+
+
+def _result(request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCard, dataset: Dataset) -> TaskResult:
+    at, skipped = outcome.position, tuple(outcome.skipped.values())
+    files = [folder / name for name in ("config.json", "log.jsonl", "last.pth", "best.pth")]
+    told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s"]
+    if outcome.stopped:
+        told.append(f"stopped and saved; resume=true --out {folder} goes on")
+    elif (folder / "best.pth").exists():
+        told.append(f"zoo run {request.method.name} infer --model {folder / 'best.pth'} photo.jpg")
+    summary = {
+        "model": card.id,
+        "device": request.settings.get("device", ""),
+        "images": outcome.images,
+        "seconds": round(outcome.seconds, 3),
+        "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),
+        "loss": at.best,
+        "stopped": outcome.stopped,
+        "told": tuple(told),
+    }
+    done = (dataset.about.count or len(skipped)) - len(skipped) if dataset.about.count else outcome.images
+    return TaskResult(
+        done + len(skipped), done, skipped, tuple(file for file in files if file.exists()), summary, replace(card)
+    )
