@@ -65,6 +65,15 @@ EVAL = TaskSpec(
 it find: faces of low scores, too."""
 
 
+TRAIN = TaskSpec(
+    run="zoo.training:train",
+    options="zoo.training.options:TrainOptions",
+    summary="Train the model on a labelled set.",
+    example="widerface/train/labelv2.txt --out runs/mine",
+)
+"""For methods that have a `recipe`."""
+
+
 @dataclass(frozen=True)
 class MethodSpec:
     """A method: the family of models that one plugin brings.
@@ -82,7 +91,8 @@ class MethodSpec:
     `recognise` never returns the one that it returns in its place: their tensors have the same names and shapes.
 
     `native` is called with a card and how many numbers a row of each of its network's outputs has, and returns the C++
-    that reads them (`zoo.networks.native.Native`); empty where a method has none, or, as encoders, needs none.
+    that reads them (`zoo.networks.native.Native`); empty where a method has none, or, as encoders, needs none. `recipe`
+    is called with a card and returns how its network is trained (`zoo.training.recipe.Recipe`).
     """
 
     name: str
@@ -99,6 +109,7 @@ class MethodSpec:
     config: str = ""
     alike: Mapping[str, str] = field(default_factory=dict)
     native: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)

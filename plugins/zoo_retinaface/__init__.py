@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import EVAL, EXPORT, INFER, MethodSpec
+from zoo.specs import EVAL, EXPORT, INFER, TRAIN, MethodSpec
 
 ZOO_API = 1
 
@@ -19,7 +19,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         summary="RetinaFace: anchors on three levels, on MobileNets and ResNets.",
         load="zoo_retinaface.detector:load",
         default="retinaface_mnet025",
-        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT},
+        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT, "train": TRAIN},
         architectures=(
             "retinaface_mnet025",
             "retinaface_mnet050",
@@ -34,4 +34,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         network="zoo_retinaface.network:build",
         recognise="zoo_retinaface.architectures:recognise",
         native="zoo_retinaface.native:native",
+        recipe="zoo_retinaface.recipe:recipe",
     )

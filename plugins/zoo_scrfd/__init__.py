@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import EVAL, EXPORT, INFER, MethodSpec
+from zoo.specs import EVAL, EXPORT, INFER, TRAIN, MethodSpec
 
 ZOO_API = 1
 
@@ -19,7 +19,7 @@ def zoo_methods() -> Iterator[MethodSpec]:
         summary="SCRFD: accurate for its cost, from half a GFLOP to 34.",
         load="zoo_scrfd.detector:load",
         default="scrfd_2.5g_bnkps",
-        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT},
+        tasks={"infer": INFER, "eval": EVAL, "export": EXPORT, "train": TRAIN},
         architectures=(
             "scrfd_500m",
             "scrfd_500m_bnkps",
@@ -34,4 +34,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         recognise="zoo_scrfd.config:recognise",
         config="zoo_scrfd.upstream:read",
         native="zoo_scrfd.native:native",
+        recipe="zoo_scrfd.recipe:recipe",
     )

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zoo.hookspecs import hookimpl
-from zoo.specs import EVAL, EXPORT, INFER, MethodSpec, TaskSpec
+from zoo.specs import EVAL, EXPORT, INFER, TRAIN, MethodSpec
 
 ZOO_API = 1
-
-TRAIN = TaskSpec(
-    run="zoo_yunet.train:train",
-    options="zoo.training.options:TrainOptions",
-    summary="Train the model on a labelled set.",
-    example="widerface/train/labelv2.txt --out runs/yunet",
-)
 
 
 @hookimpl
@@ -33,4 +26,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         recognise="zoo_yunet.config:recognise",
         config="zoo_yunet.config:read",
         native="zoo_yunet.native:native",
+        recipe="zoo_yunet.recipe:recipe",
     )

@@ -6,6 +6,7 @@ from zoo.specs import ModelCard
 from zoo.training.augment import Flip, Resize, SquareCrop
 from zoo.training.recipe import Optimiser, Recipe, Schedule
 from zoo_yunet.losses import Loss
+from zoo_yunet.network import initialise
 
 CROPS = {"yunet_n": (0.5, 0.7, 0.9, 1.1, 1.3, 1.5), "yunet_s": (0.3, 0.45, 0.6, 0.8, 1.0)}
 """The sides of the squares that each is trained on, as parts of the image's shorter side."""
@@ -21,4 +22,5 @@ def recipe(card: ModelCard) -> Recipe:
         batch=32,
         optimiser=Optimiser(0.01, 0.9, 5e-4),
         schedule=Schedule(drops=(400, 544), warmup=1500),
+        initialise=initialise,
     )

@@ -24,14 +24,18 @@ from zoo import tasks  # noqa: E402
 from zoo import training as zoo_training  # noqa: E402
 from zoo.errors import InputError, ModelError, RuntimeMissingError, UsageError, ZooError  # noqa: E402
 from zoo.geometry import iou  # noqa: E402
+from zoo.plugins import catalogue, resolve  # noqa: E402
 from zoo.requests import TaskResult  # noqa: E402
 from zoo.specs import Preprocess  # noqa: E402
+from zoo.training.augment import Resize  # noqa: E402
 from zoo.training.engine import LOG, STATE, Engine, Normalise  # noqa: E402
 from zoo.training.feed import Batch, Feed  # noqa: E402
 from zoo.training.recipe import Recipe, Schedule  # noqa: E402
 
 PAIR = ["2008_001322.jpg", "2008_001009.jpg"]
 """Two photographs of dlib with three and two large faces."""
+
+DETECTORS = ("yunet", "scrfd", "retinaface")
 
 SMALL = {"side": 64, "batch": 1, "warmup": 3, "lr": 0.001, "threads": 1, "log_every": 1, "device": "cpu"}
 
@@ -63,9 +67,9 @@ def labelled(folder: Path, fixtures: Path, names: Sequence[str] = PAIR, side: in
     return folder / "labelv2.txt"
 
 
-def train(data: Path, out: Path, **values: Any) -> TaskResult:
+def train(data: Path, out: Path, method: str = "yunet", **values: Any) -> TaskResult:
     given = SMALL | values
-    return tasks.run(tasks.request("yunet", "train", [str(data)], given, out=out))
+    return tasks.run(tasks.request(method, "train", [str(data)], given, out=out))
 
 
 def tensors(path: Path) -> Mapping[str, Any]:
@@ -228,6 +232,30 @@ def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(zoo_training, "find_spec", lambda name: None)
     with pytest.raises(RuntimeMissingError, match=r"facezoo\[torch\]"):
         train(tmp_path, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("method", "model"),
+    [("scrfd", "scrfd_500m"), ("scrfd", "scrfd_500m_bnkps"), ("retinaface", "retinaface_mnet025"),
+     ("retinaface", "retinaface_1mb_slim"), ("yunet", "yunet_s")],
+)  # fmt: skip
+def test_every_detector_trains(method: str, model: str, fixtures: Path, tmp_path: Path) -> None:
+    data, out = labelled(tmp_path, fixtures), tmp_path / "run"
+    result = train(data, out, method, model=model, epochs=2, batch=2)
+    assert (result.inputs, result.done) == (2, 2)
+    learnt = zoo.load(out / "last.pth", threads=1, device="cpu", size="160x160")
+    assert len(learnt(fixtures / "dlib" / PAIR[0]).boxes) >= 0
+
+
+@pytest.mark.parametrize("name", sorted(name for name, card in catalogue().cards.items() if card.method in DETECTORS))
+def test_every_detectors_recipe_is_whole(name: str) -> None:
+    card = catalogue().cards[name]
+    recipe = resolve(catalogue().methods[card.method].recipe)(card)
+    json.dumps(recipe.document())
+    last = next(step for step in recipe.steps if isinstance(step, Resize))
+    assert last.width == last.height == recipe.side
+    assert recipe.side % card.preprocess.multiple == 0
+    assert all(0 < drop < recipe.epochs for drop in recipe.schedule.drops)
 
 
 def test_the_schedule_is_mmcvs() -> None:

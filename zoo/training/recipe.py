@@ -10,9 +10,6 @@ from zoo.errors import UsageError
 from zoo.training.augment import InnerCrop, Resize, SquareCrop, Step
 from zoo.training.options import TrainOptions
 
-MULTIPLE = 32
-"""The side of training images is a multiple of the detectors' greatest stride."""
-
 
 @dataclass(frozen=True)
 class Optimiser:
@@ -49,7 +46,8 @@ class Recipe:
     returns weighted scalars by name. `augmentation` are steps of `zoo.training.augment`, the last of which makes
     squares of `side` pixels. `ema` is the momentum of the moving average of the weights, `clip` the greatest norm of
     the gradients; 0 is none. `precision` is what the network computes with, ``float32`` or ``bfloat16``; the loss and
-    the weights stay float32.
+    the weights stay float32. `initialise` gives a network the random weights to begin with; where it is
+    None they are torch's own.
     """
 
     loss: Callable[..., dict[str, Any]]
@@ -63,6 +61,7 @@ class Recipe:
     clip: float = 0.0
     precision: str = "float32"
     seed: int = 0
+    initialise: Callable[[Any], None] | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -76,12 +75,13 @@ class Recipe:
         """All numbers as plain data."""
         steps = [{"step": type(step).__name__, **asdict(step)} for step in self.steps]  # type: ignore[call-overload]
         loss = asdict(self.loss)  # type: ignore[call-overload]
-        return {**asdict(self), "loss": loss, "augmentation": steps}
+        numbers = {name: value for name, value in asdict(self).items() if name != "initialise"}
+        return {**numbers, "loss": loss, "augmentation": steps}
 
 
-def adjusted(recipe: Recipe, options: TrainOptions) -> Recipe:
-    """`recipe` with what the options of a run say instead. Raises `UsageError` for a side that is no multiple of 32,
-    for crops that are no sizes, or where the recipe has none."""
+def adjusted(recipe: Recipe, options: TrainOptions, multiple: int = 1) -> Recipe:
+    """`recipe` with what the options of a run say instead. Raises `UsageError` for a side that is no multiple of
+    `multiple`, for crops that are no sizes, or where the recipe has none."""
     plain = {name: getattr(options, name) for name in ("epochs", "batch", "side", "ema", "clip")}
     plain["precision"] = None if options.precision == "recipe" else options.precision
     schedule = _given(warmup=options.warmup, drops=options.drops or None)
@@ -92,10 +92,8 @@ def adjusted(recipe: Recipe, options: TrainOptions) -> Recipe:
         optimiser=replace(recipe.optimiser, **_given(rate=options.lr)),
         schedule=replace(recipe.schedule, **schedule),
     )
-    if made.side % MULTIPLE:
-        raise UsageError(
-            f"The side of training images is a multiple of {MULTIPLE}, not {made.side}; give another side."
-        )
+    if made.side % multiple:
+        raise UsageError(f"The side of its images is a multiple of {multiple}, not {made.side}; give another side.")
     return made if not options.crops else replace(made, augmentation=_cropped(recipe, options.crops))
 
 

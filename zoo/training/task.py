@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,10 @@ from zoo.weights import WeightStore
 WEIGHTS = "torch"
 """The model format that trained weights are written in."""
 
-Initialise = Callable[[Any], None]
 
-
-def run(request: TaskRequest, recipe: Recipe, initialise: Initialise | None = None) -> TaskResult:
-    """Train the request's model on the labelled sets that are its inputs (options: `TrainOptions`) by `recipe`;
-    `initialise` gives a network its first weights, torch's own where it is None.
+def run(request: TaskRequest) -> TaskResult:
+    """Train the request's model on the labelled sets that are its inputs (options: `TrainOptions`) by the recipe
+    of its method.
 
     The output folder gets ``config.json``, ``log.jsonl``, ``last.pth``, ``best.pth`` (of the epoch with the least mean
     loss) and what a resumed run needs. Raises `UsageError` for no set or several, no output folder, one that holds a
@@ -44,10 +41,10 @@ def run(request: TaskRequest, recipe: Recipe, initialise: Initialise | None = No
     """
     options: TrainOptions = request.options
     folder = _folder(request, options.resume)
-    recipe = adjusted(recipe, options)
+    recipe = adjusted(resolve(request.method.recipe)(request.card), options, request.card.preprocess.multiple)
     dataset = _dataset(request.inputs, options)
     torch.manual_seed(options.seed)
-    network, begun = _network(request, initialise)
+    network, begun = _network(request, recipe)
     card = _card(request.card, options.name, begun)
     used = threads.count(request.settings.get("threads", 0))
     before, pictures = torch.get_num_threads(), cv2.getNumThreads()
@@ -103,11 +100,11 @@ def _dataset(inputs: tuple[str, ...], options: TrainOptions) -> Dataset:
     return dataset
 
 
-def _network(request: TaskRequest, initialise: Initialise | None) -> tuple[nn.Module, str]:
+def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str]:
     """The network with its first weights, and what these came from, empty for random ones."""
     network: nn.Module = build(request.card)
-    if initialise is not None:
-        initialise(network)
+    if recipe.initialise is not None:
+        recipe.initialise(network)
     settings = request.settings
     named = settings["model"] if Path(settings.get("model") or "").is_file() else ""
     begin = request.options.init or settings.get("weights") or named
