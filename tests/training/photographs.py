@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +17,10 @@ from zoo.training.targets import Targets  # noqa: E402
 
 FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
 """Which of the 68 points of 300-W make the five: the eyes' means, the tip of the nose, the corners of the mouth."""
+
+
+PAIR = ("2008_001322.jpg", "2008_001009.jpg")
+"""Two photographs of dlib with three and two large faces."""
 
 
 def labels(fixtures: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -34,6 +39,25 @@ def labels(fixtures: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             five = np.stack([points[:, part].mean(axis=1) for part in FIVE], axis=1)
             found[image.get("file", "")] = corners, np.concatenate([five, np.ones((*five.shape[:2], 1))], axis=2)
     return found
+
+
+def labelled(folder: Path, fixtures: Path, names: Sequence[str] = PAIR, side: int = 0) -> Path:
+    """The photographs `names` as labelv2, boxes with their keypoints; with `side` as squares of so many pixels."""
+    lines = []
+    for name in names:
+        image = cv2.imread(str(fixtures / "dlib" / name))
+        assert image is not None
+        height, width = (side, side) if side else image.shape[:2]
+        boxes, points = labels(fixtures)[name]
+        scale = np.array([width / image.shape[1], height / image.shape[0]])
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(folder / "images" / name), resized, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        lines.append(f"# {name} {width} {height}")
+        for box, five in zip((boxes * np.tile(scale, 2)).round(), points * np.append(scale, 1), strict=True):
+            lines.append(" ".join(f"{number:g}" for number in [*box, *five.ravel()]))
+    (folder / "labelv2.txt").write_text("\n".join(lines) + "\n")
+    return folder / "labelv2.txt"
 
 
 def photographs(fixtures: Path, names: list[str], side: int) -> tuple[Any, Targets]:

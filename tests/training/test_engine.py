@@ -8,18 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 import zoo  # noqa: E402
-from tests.training.photographs import labels  # noqa: E402
+from tests.training.photographs import PAIR, labelled  # noqa: E402
 from zoo import tasks  # noqa: E402
 from zoo import training as zoo_training  # noqa: E402
 from zoo.errors import InputError, ModelError, RuntimeMissingError, UsageError, ZooError  # noqa: E402
@@ -27,13 +26,11 @@ from zoo.geometry import iou  # noqa: E402
 from zoo.plugins import catalogue, resolve  # noqa: E402
 from zoo.requests import TaskResult  # noqa: E402
 from zoo.specs import Preprocess  # noqa: E402
+from zoo.training import curves  # noqa: E402
 from zoo.training.augment import Resize  # noqa: E402
 from zoo.training.engine import LOG, STATE, Engine, Normalise  # noqa: E402
 from zoo.training.feed import Batch, Feed  # noqa: E402
 from zoo.training.recipe import Recipe, Schedule  # noqa: E402
-
-PAIR = ["2008_001322.jpg", "2008_001009.jpg"]
-"""Two photographs of dlib with three and two large faces."""
 
 DETECTORS = ("yunet", "scrfd", "retinaface")
 
@@ -46,25 +43,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def labelled(folder: Path, fixtures: Path, names: Sequence[str] = PAIR, side: int = 0) -> Path:
-    """The photographs `names` as labelv2, boxes with their keypoints; with `side` as squares of so many pixels."""
-    lines = []
-    for name in names:
-        image = cv2.imread(str(fixtures / "dlib" / name))
-        assert image is not None
-        height, width = (side, side) if side else image.shape[:2]
-        boxes, points = labels(fixtures)[name]
-        scale = np.array([width / image.shape[1], height / image.shape[0]])
-        (folder / "images").mkdir(parents=True, exist_ok=True)
-        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        cv2.imwrite(str(folder / "images" / name), resized, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        lines.append(f"# {name} {width} {height}")
-        for box, five in zip((boxes * np.tile(scale, 2)).round(), points * np.append(scale, 1), strict=True):
-            lines.append(" ".join(f"{number:g}" for number in [*box, *five.ravel()]))
-    (folder / "labelv2.txt").write_text("\n".join(lines) + "\n")
-    return folder / "labelv2.txt"
 
 
 def train(data: Path, out: Path, method: str = "yunet", **values: Any) -> TaskResult:
@@ -232,6 +210,43 @@ def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(zoo_training, "find_spec", lambda name: None)
     with pytest.raises(RuntimeMissingError, match=r"facezoo\[torch\]"):
         train(tmp_path, tmp_path / "run")
+
+
+def test_the_loss_is_drawn(fixtures: Path, tmp_path: Path) -> None:
+    train(labelled(tmp_path, fixtures), tmp_path / "run", epochs=2)
+    assert len(curves.means(tmp_path / "run" / LOG)) == 2
+    assert cv2.imread(str(tmp_path / "run" / "loss.png")) is not None
+    rising, falling = curves.draw([0.2, 90.0]), curves.draw([90.0, 0.2])
+    assert rising.shape == falling.shape
+    assert (rising != falling).any()
+    for losses in ([0.0], [1.0], [1e-3] * 5):
+        assert curves.draw(losses).shape == rising.shape
+
+
+def test_half_precision_learns_too(fixtures: Path, tmp_path: Path) -> None:
+    """Of bfloat16 are what layers hand on alone: weights stay float32, and differ from those learnt in float32."""
+    data = labelled(tmp_path, fixtures)
+    for precision in ("float32", "bfloat16"):
+        train(data, tmp_path / precision, epochs=2, precision=precision)
+    learnt = tensors(tmp_path / "bfloat16/last.pth")
+    assert all(tensor.isfinite().all() and tensor.dtype != torch.bfloat16 for tensor in learnt.values())
+    assert not same(tmp_path / "float32/last.pth", tmp_path / "bfloat16/last.pth")
+
+
+def test_the_best_weights_are_those_judged_best(fixtures: Path, tmp_path: Path) -> None:
+    """Published weights find the faces before a great learning rate spoils them; then it ends early."""
+    data, out = labelled(tmp_path, fixtures), tmp_path / "run"
+    values: dict[str, Any] = {"init": fixtures / "yunet" / "yunet_n.pth", "val": data, "side": 160, "warmup": 0}
+    result = train(data, out, epochs=9, batch=2, drops="9", lr=0.02, patience=2, **values)
+    log = [json.loads(line) for line in (out / LOG).read_text().splitlines()]
+    judged = [line["judged"] for line in log if "judged" in line]
+    assert 3 <= len(judged) < 9
+    assert max(judged) == judged[-3] == result.summary["judged"]
+    assert max(judged[-2:]) <= judged[-3]
+    assert not same(out / "best.pth", out / "last.pth")
+    asked = tasks.request("yunet", "eval", [str(data)], {"model": out / "best.pth", "bootstrap": 0})
+    figures = [value for value in tasks.run(asked).summary["values"].values() if value is not None]
+    assert sum(figures) / len(figures) == pytest.approx(max(judged), abs=1e-5)
 
 
 @pytest.mark.parametrize(

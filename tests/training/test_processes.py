@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +15,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
-from tests.training.photographs import faces  # noqa: E402
-from zoo.training.targets import Targets  # noqa: E402
+from tests.training.photographs import faces, labelled  # noqa: E402
+from zoo.datasets.dataset import Dataset  # noqa: E402
+from zoo.specs import FormatSpec, Preprocess  # noqa: E402
+from zoo.training.engine import Engine  # noqa: E402
+from zoo.training.feed import Batch, Feed  # noqa: E402
+from zoo.training.processes import joined  # noqa: E402
+from zoo.training.recipe import Optimiser, Recipe, Schedule  # noqa: E402
+from zoo.training.targets import Targets, averaged  # noqa: E402
 
 SIZE = (64, 96)
 METHODS = ("yunet", "scrfd", "retinaface")
@@ -57,3 +68,77 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
         for number, one in enumerate(joint):
             apart = torch.cat([half[method][number] for half in halves]) / 2
             torch.testing.assert_close(apart, one, rtol=1e-4, atol=1e-7)
+
+
+@dataclass(frozen=True)
+class Count:
+    """A loss whose parts are divided by the number of images of all processes, as those of detectors are."""
+
+    def __call__(self, outputs: Any, targets: Targets) -> dict[str, Any]:
+        return {"all": (outputs[0] - 1).square().sum() / averaged(torch.tensor(float(len(outputs[0]))))}
+
+
+class Tiny(torch.nn.Module):  # type: ignore[misc]
+    """A network without normalisation, which would see other images in each process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 2, 3)
+
+    def raw(self, images: Any) -> tuple[Any, ...]:
+        return (self.layer(images).square(),)
+
+
+class Noise(Feed):
+    """Four random images a step, of which each process gets its part."""
+
+    def epoch(self, number: int, begin: int = 0) -> Iterator[Batch]:
+        for step in range(3):
+            draw = torch.Generator().manual_seed(10 * number + step)
+            images = torch.randint(0, 256, (4, 3, 8, 8), generator=draw, dtype=torch.uint8)
+            images = images[self.rank.index :: self.rank.count]
+            empty = torch.zeros(len(images), 0, 4)
+            yield Batch(images, Targets.stack([*empty], [torch.zeros(0, 5, 3)] * len(images), (8, 8)), ("a",))
+
+
+def learnt(folder: Path) -> Any:
+    """The weights after two epochs, in however many processes this is one of."""
+    torch.manual_seed(0)
+    recipe = Recipe(Count(), (), 2, 4, optimiser=Optimiser(1e-3), schedule=Schedule(warmup=3))
+    contract = Preprocess(mean=(127.0, 127.0, 127.0), scale=1 / 128)
+    with joined(torch.device("cpu")) as processes:
+        network, written = Tiny(), list[str]()
+        engine = Engine(network, recipe, contract, folder, lambda name, _: written.append(name), processes)
+        engine.run(Noise(Dataset(folder, FormatSpec("none", "")), (), 2, rank=processes.place))
+        assert bool(written) == processes.first
+    return network.state_dict()
+
+
+def learn(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", world_size=2, rank=rank)
+    torch.save(learnt(Path(folder) / "run"), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(learn, (str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    alone = learnt(tmp_path / "alone")
+    for name in alone:
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], alone[name], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_torchrun_shares_a_run(fixtures: Path, tmp_path: Path) -> None:
+    data, out = labelled(tmp_path, fixtures), tmp_path / "run"
+    words = ["side=64", "batch=2", "epochs=2", "threads=1", "device=cpu", "warmup=0", "lr=0.001"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "zoo"]
+    command += ["run", "yunet", "train", str(data), "--out", str(out), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert torch.load(out / "state.pt", weights_only=True)["position"]["step"] == 2
+    assert (out / "best.pth").exists()
+    assert json.loads((out / "train.zoo.json").read_text())

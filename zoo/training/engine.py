@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,13 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError, UsageError, ZooError
 from zoo.files import replacing
+from zoo.networks.state import load_state
 from zoo.requests import Progress, Silent, Skip
 from zoo.specs import Preprocess
 from zoo.training.feed import Batch, Feed
+from zoo.training.processes import Processes
 from zoo.training.recipe import Recipe
+from zoo.training.stopping import asked_to_stop
 
 STATE = "state.pt"
 """The file of a run folder that a run goes on from."""
@@ -32,8 +33,9 @@ LOG = "log.jsonl"
 @dataclass
 class Position:
     """Where a run is: `batch` batches of the epoch `epoch` are done, and `step` steps in all; `losses` is the sum of
-    their losses in this epoch and `learnt` the number of these; `best` is the least mean loss of an epoch; `log` is how
-    long the log is, in bytes."""
+    their losses in this epoch and `learnt` the number of these; `best` is the least mean loss of an epoch, `judged` the
+    greatest figure that the network was judged by, and `worse` the number of judgements since; `log` is the length of
+    the log in bytes."""
 
     epoch: int = 0
     batch: int = 0
@@ -41,13 +43,15 @@ class Position:
     losses: float = 0.0
     learnt: int = 0
     best: float = float("inf")
+    judged: float = float("-inf")
+    worse: int = 0
     log: int = 0
 
 
 @dataclass
 class Outcome:
     """What came of a run: where it is, images learnt from in this go (each counted every time), what was skipped,
-    seconds, the part of them that was spent waiting for data, and whether Ctrl-C stopped it."""
+    seconds, the part of them that was spent waiting for data, and whether Ctrl-C or its `patience` stopped it."""
 
     position: Position
     images: int = 0
@@ -55,13 +59,27 @@ class Outcome:
     seconds: float = 0.0
     waited: float = 0.0
     stopped: bool = False
+    early: bool = False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How good the weights are that were written ``last``: `figure` says it, the greater the better, after `every` so
+    many epochs and after the last one. After `patience` figures in a row that were not the greatest the run ends; with
+    0 it does not."""
+
+    figure: Callable[[], float]
+    every: int = 1
+    patience: int = 0
 
 
 class Engine:
     """Trains `network`, a `torch.nn.Module` with ``raw``, by a recipe.
 
     `write` is called with ``last`` or ``best`` and the network whose weights are to be kept, the averaged one where the
-    recipe averages. `folder` holds the state and the log.
+    recipe averages. `folder` holds the state and the log. `judgement` tells how good the weights are that were written
+    last; without one the best weights are those after the epoch of the least mean loss. Of several `processes` the
+    first one alone writes and judges; the losses that it logs are its own.
     """
 
     def __init__(
@@ -71,14 +89,17 @@ class Engine:
         preprocess: Preprocess,
         folder: Path,
         write: Callable[[str, nn.Module], None],
-        device: torch.device | None = None,
+        processes: Processes | None = None,
         progress: Progress | None = None,
         save_every: int = 0,
         log_every: int = 20,
+        judgement: Judgement | None = None,
     ) -> None:
-        self.device = device or torch.device("cpu")
+        self.processes = processes or Processes()
+        self.device = self.processes.device
         self.network, self.recipe, self.folder, self.write = network.to(self.device).train(), recipe, folder, write
         self.progress, self.save_every, self.log_every = progress or Silent(), save_every, log_every
+        self.judgement = judgement
         rates = recipe.optimiser
         self.optimiser = torch.optim.SGD(
             network.parameters(), rates.rate, momentum=rates.momentum, weight_decay=rates.decay
@@ -99,9 +120,12 @@ class Engine:
         """
         outcome, started = Outcome(self.position), time.perf_counter()
         with asked_to_stop() as stop:
-            while self.position.epoch < self.recipe.epochs and not outcome.stopped:
+            while self.position.epoch < self.recipe.epochs and not outcome.stopped and not outcome.early:
                 self._epoch(feed, outcome, stop)
         outcome.seconds = time.perf_counter() - started
+        outcome.images = sum(self.processes.gathered(outcome.images))
+        for one in self.processes.gathered(outcome.skipped):
+            outcome.skipped |= one
         return outcome
 
     def _epoch(self, feed: Feed, outcome: Outcome, stop: threading.Event) -> None:
@@ -111,13 +135,17 @@ class Engine:
             outcome.waited += time.perf_counter() - waiting
             outcome.skipped |= {skip.where: skip for skip in given.skipped}
             at.batch += 1
-            if given.images is not None and given.targets is not None:
+            if given.images is None and not self.processes.alone:
+                raise ZooError(
+                    f"None of the images of a step can be used, which several processes need: {given.skipped}."
+                )
+            if given.images is not None:
                 self._step(given)
                 outcome.images += len(given.keys)
                 self.progress.advance()
             if len(self._pending) >= self.log_every:
                 self._flush()
-            if stop.is_set():
+            if self._stops(stop):
                 outcome.stopped = True
                 return self.save()
             if self.save_every and at.step % self.save_every == 0:
@@ -127,6 +155,12 @@ class Engine:
             outcome.skipped.setdefault(broken.key, Skip(broken.key, broken.why))
         return self._end_epoch(outcome)
 
+    def _stops(self, stop: threading.Event) -> bool:
+        """Whether to stop now: all processes at the same batch, of which they agree every so often."""
+        if self.processes.alone:
+            return stop.is_set()
+        return self.position.batch % self.log_every == 0 and self.processes.any(stop.is_set())
+
     def _end_epoch(self, outcome: Outcome) -> None:
         self._flush()
         at = self.position
@@ -135,13 +169,32 @@ class Engine:
             raise ZooError(f"There is no image to learn from in the whole set{why}; give another set or images=FOLDER.")
         mean = at.losses / at.learnt
         self.progress.note(f"epoch {at.epoch + 1} of {self.recipe.epochs}: loss {mean:.4f}, rate {self._rate():.3g}")
-        better = mean < at.best
         self._log({"epoch": at.epoch, "step": at.step, "mean": mean})
+        better = self._judge(outcome) if self.judgement is not None else mean < at.best
+        if better:
+            self._write("best")
         at.epoch, at.batch, at.losses, at.learnt = at.epoch + 1, 0, 0.0, 0
         at.best = min(mean, at.best)
         self.save()
-        if better:
-            self.write("best", self.kept)
+
+    def _judge(self, outcome: Outcome) -> bool:
+        """Judge the weights as they are now, where their time has come: whether they are the best so far.
+
+        All that is done before the state is saved, so that a run that is killed in between does it again.
+        """
+        at, judgement = self.position, self.judgement
+        assert judgement is not None
+        if (at.epoch + 1) % judgement.every and at.epoch + 1 < self.recipe.epochs:
+            return False
+        self._write("last")
+        with torch.random.fork_rng([]):  # the network that is judged is built anew, with random weights at first
+            figure = self.processes.agreed(judgement.figure() if self.processes.first else 0.0)
+        self.progress.note(f"epoch {at.epoch + 1} of {self.recipe.epochs}: judged {figure:.4f}")
+        self._log({"epoch": at.epoch, "step": at.step, "judged": figure})
+        better = figure > at.judged
+        at.judged, at.worse = max(figure, at.judged), 0 if better else at.worse + 1
+        outcome.early = bool(judgement.patience) and at.worse >= judgement.patience
+        return better
 
     def _step(self, given: Batch) -> None:
         assert given.images is not None and given.targets is not None
@@ -149,6 +202,7 @@ class Engine:
         rate = recipe.optimiser.rate * recipe.schedule(at.step, at.epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        self.processes.share_buffers(self.network)
         images = self.normalise(given.images.to(self.device, non_blocking=True))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             outputs = self.network.raw(images)
@@ -156,6 +210,7 @@ class Engine:
         total = torch.stack([*parts.values()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
+        self.processes.average_gradients(self.network)
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimiser.step()
@@ -195,6 +250,8 @@ class Engine:
         return float(self.optimiser.param_groups[0]["lr"])
 
     def _log(self, record: dict[str, Any]) -> None:
+        if not self.processes.first:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
@@ -204,9 +261,15 @@ class Engine:
         """The network whose weights are kept: the averaged one, or the one that is trained."""
         return self.network if self.average is None else self.average.module
 
+    def _write(self, name: str) -> None:
+        if self.processes.first:
+            self.write(name, self.kept)
+
     def save(self) -> None:
         """Write the state, from which `restore` goes on, and the weights."""
         self._flush()
+        if not self.processes.first:
+            return
         log = self.folder / LOG
         self.position.log = log.stat().st_size if log.exists() else 0
         state = {
@@ -220,11 +283,11 @@ class Engine:
         }
         with replacing(self.folder / STATE) as temporary:
             torch.save(state, temporary)
-        self.write("last", self.kept)
+        self._write("last")
 
     def restore(self) -> None:
         """Go on from the state in the folder: the log is cut back to it. Raises `ModelError` for a state that does not
-        load, `UsageError` for one of another recipe."""
+        load or is of another network, `UsageError` for one of another recipe."""
         path = self.folder / STATE
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -232,7 +295,7 @@ class Engine:
         except Exception as error:  # whatever a damaged file makes torch raise
             raise ModelError(f"The run in {self.folder} cannot go on, {STATE} does not load: {error}.") from None
         require_same(told, json.loads(json.dumps(self.recipe.document())), self.folder)
-        self.network.load_state_dict(state["network"])
+        load_state(self.network, state["network"], str(path))
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -240,7 +303,7 @@ class Engine:
         if state["cuda"] and self.device.type == "cuda":
             torch.cuda.set_rng_state_all(state["cuda"])
         self.position = position
-        if (self.folder / LOG).exists():
+        if self.processes.first and (self.folder / LOG).exists():
             with (self.folder / LOG).open("r+b") as file:
                 file.truncate(position.log)
 
@@ -270,24 +333,3 @@ def require_same(told: dict[str, Any], recipe: dict[str, Any], folder: Path) -> 
                 f"The run in {folder} was begun with another {name} ({told[name]}, now {recipe.get(name)}); give the"
                 " same options, or another folder."
             )
-
-
-@contextlib.contextmanager
-def asked_to_stop() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one interrupts as usual. Only the main thread hears it."""
-    stop = threading.Event()
-
-    def note(_number: int, _frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:
-        yield stop
-        return
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import cv2
 import torch
 from torch import nn
 
+from zoo import images
 from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.files import atomic_write, replacing
@@ -18,14 +21,20 @@ from zoo.inference.artifacts import identify
 from zoo.models.edges import network as build
 from zoo.networks.state import load_state
 from zoo.plugins import catalogue, resolve
-from zoo.requests import TaskRequest, TaskResult
+from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
 from zoo.specs import UNKNOWN, Licences, ModelCard, to_json
-from zoo.training.engine import STATE, Engine, Outcome
+from zoo.training import curves
+from zoo.training.engine import LOG, STATE, Engine, Outcome
 from zoo.training.feed import Feed
+from zoo.training.judging import judgement
 from zoo.training.options import TrainOptions
+from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
 from zoo.weights import WeightStore
+
+CURVES = "loss.png"
+"""The file of a run folder with the losses as a picture."""
 
 WEIGHTS = "torch"
 """The model format that trained weights are written in."""
@@ -35,9 +44,10 @@ def run(request: TaskRequest) -> TaskResult:
     """Train the request's model on the labelled sets that are its inputs (options: `TrainOptions`) by the recipe
     of its method.
 
-    The output folder gets ``config.json``, ``log.jsonl``, ``last.pth``, ``best.pth`` (of the epoch with the least mean
-    loss) and what a resumed run needs. Raises `UsageError` for no set or several, no output folder, one that holds a
-    run, or options that do not fit; `InputError` for a set without boxes or images; and as `Engine.run`.
+    The output folder gets ``config.json``, ``log.jsonl``, ``loss.png``, ``last.pth``, ``best.pth`` (of the epoch with
+    the least mean loss or, with ``val``, of the best judgement) and what a resumed run needs. Raises `UsageError` for
+    no set or several, no output folder, one that holds a run, or options that do not fit; `InputError` for a set
+    without boxes or images; and as `Engine.run`.
     """
     options: TrainOptions = request.options
     folder = _folder(request, options.resume)
@@ -47,25 +57,37 @@ def run(request: TaskRequest) -> TaskResult:
     network, begun = _network(request, recipe)
     card = _card(request.card, options.name, begun)
     used = threads.count(request.settings.get("threads", 0))
+    with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
+        progress = request.progress if processes.first else Silent()
+        engine = Engine(
+            network, recipe, card.preprocess, folder,
+            lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
+            processes, progress, options.save_every, options.log_every,
+            judgement(request, folder / "last.pth", used),
+        )  # fmt: skip
+        if options.resume:
+            engine.restore()
+        if processes.first:
+            atomic_write(folder / "config.json", json.dumps(_config(request, recipe), indent=2) + "\n")
+        progress.start(f"{card.id}: learning", _left(engine, dataset))
+        outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
+        if processes.first and (losses := curves.means(folder / LOG)):
+            atomic_write(folder / CURVES, images.encode(curves.draw(losses), ".png"))
+        processes.gathered(None)  # the receipt is of what the first one has written
+    return _result(request, outcome, folder, card, dataset)
+
+
+@contextlib.contextmanager
+def _threads(used: int) -> Iterator[None]:
+    """Give torch `used` threads for the block, and OpenCV one in each thread that prepares images."""
     before, pictures = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(used)
     cv2.setNumThreads(1)
     try:
-        engine = Engine(
-            network, recipe, card.preprocess, folder,
-            lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
-            _device(request.settings.get("device", "auto")), request.progress, options.save_every, options.log_every,
-        )  # fmt: skip
-        if options.resume:
-            engine.restore()
-        atomic_write(folder / "config.json", json.dumps(_config(request, recipe), indent=2) + "\n")
-        feed = Feed(dataset, recipe.steps, recipe.batch, recipe.seed, options.workers or used)
-        request.progress.start(f"{card.id}: learning", _left(engine, dataset))
-        outcome = engine.run(feed)
+        yield
     finally:
         torch.set_num_threads(before)
         cv2.setNumThreads(pictures)
-    return _result(request, outcome, folder, card, dataset)
 
 
 def write_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
@@ -98,6 +120,18 @@ def _dataset(inputs: tuple[str, ...], options: TrainOptions) -> Dataset:
             advice = "; say with images=FOLDER where they are" if part == "images" else ""
             raise InputError(f"{inputs[0]} ({dataset.format.name}) has no {part} to learn from{advice}.")
     return dataset
+
+
+def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) -> Feed:
+    """The part of this process: all must make the same number of steps."""
+    place = processes.place
+    if not processes.alone:
+        if recipe.batch % place.count:
+            raise UsageError(f"{place.count} processes cannot share {recipe.batch} images a step; give another batch.")
+        if dataset.about.count is None:
+            raise InputError(f"{dataset.path} does not say how many samples it has, which several processes need.")
+        dataset.on_error = "raise"
+    return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
 
 
 def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str]:
@@ -165,8 +199,10 @@ def _left(engine: Engine, dataset: Dataset) -> int | None:
 
 def _result(request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCard, dataset: Dataset) -> TaskResult:
     at, skipped = outcome.position, tuple(outcome.skipped.values())
-    files = [folder / name for name in ("config.json", "log.jsonl", "last.pth", "best.pth")]
+    files = [folder / name for name in ("config.json", LOG, CURVES, "last.pth", "best.pth")]
     told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s"]
+    if at.judged >= 0:
+        told.append(f"best judged {at.judged:.4f}" + (", ended early" if outcome.early else ""))
     if outcome.stopped:
         told.append(f"stopped and saved; resume=true --out {folder} goes on")
     elif (folder / "best.pth").exists():
@@ -177,7 +213,8 @@ def _result(request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCar
         "images": outcome.images,
         "seconds": round(outcome.seconds, 3),
         "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),
-        "loss": at.best,
+        "loss": at.best if at.best < float("inf") else None,
+        "judged": at.judged if at.judged >= 0 else None,
         "stopped": outcome.stopped,
         "told": tuple(told),
     }
