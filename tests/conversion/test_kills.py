@@ -127,7 +127,8 @@ def test_an_interrupted_run_says_how_it_goes_on_and_nothing_else(tmp_path: Path)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
         output = process.communicate()[0]
-        if process.returncode not in (0, 3):
+        finished = (tmp_path / f"out{number}").exists()  # and was interrupted when there was nothing left to do
+        if process.returncode not in (0, 3) and not finished:
             said.append(output.strip())
     assert set(said) == {"Interrupted; what was done is kept, and --resume continues."}
 
