@@ -92,7 +92,9 @@ class MethodSpec:
 
     `native` is called with a card and how many numbers a row of each of its network's outputs has, and returns the C++
     that reads them (`zoo.networks.native.Native`); empty where a method has none, or, as encoders, needs none. `recipe`
-    is called with a card and returns how its network is trained (`zoo.training.recipe.Recipe`).
+    is called with a card and returns how its network is trained (`zoo.training.recipe.Recipe`). `variant` is called
+    with a card and the network that it describes, and returns the card with what follows from that network: what its
+    outputs are called and how they are read.
     """
 
     name: str
@@ -110,6 +112,7 @@ class MethodSpec:
     alike: Mapping[str, str] = field(default_factory=dict)
     native: str = ""
     recipe: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def identify(
         if format not in ("", owners[owner]):
             raise UsageError(f"{path} is known by its hash to be a file of {owners[owner]}, not of {format}.")
         return Artifact(path, owners[owner], catalogue().cards[owner], "known by its hash")
-    spec = _format(path, format)
+    spec = format_of(path, format)
     if inside := _inside(path, spec):
         _require_same(inside, card, path)
         return Artifact(path, spec.name, inside, "described by the card inside it")
@@ -92,8 +92,9 @@ def is_a_model(path: Path, format: str = "") -> bool:
     return best is not None and "model" in formats[best.format].kinds
 
 
-def _format(path: Path, name: str) -> FormatSpec:
-    """The format of the model at `path`, which may be what the names of several files begin with."""
+def format_of(path: Path, name: str = "") -> FormatSpec:
+    """The format of the model at `path`, which may be what the names of several files begin with; `name` is what a user
+    says that it is. Raises `UsageError` where nothing is there, `ModelError` for no model."""
     formats = catalogue().formats
     if name:
         if "model" not in formats[name].kinds:

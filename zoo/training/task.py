@@ -17,14 +17,13 @@ from zoo import images
 from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.files import atomic_write, replacing
-from zoo.inference.artifacts import identify
+from zoo.inference.artifacts import format_of
 from zoo.models.edges import network as build
-from zoo.networks.state import load_state
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
 from zoo.specs import UNKNOWN, Licences, ModelCard, to_json
-from zoo.training import curves
+from zoo.training import backbones, curves, variants
 from zoo.training.engine import LOG, STATE, Engine, Outcome
 from zoo.training.feed import Feed
 from zoo.training.judging import judgement
@@ -33,8 +32,14 @@ from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
 from zoo.weights import WeightStore
 
+CONFIG = "config.json"
+"""The file of a run folder that says what is trained, on what and how."""
+
 CURVES = "loss.png"
 """The file of a run folder with the losses as a picture."""
+
+RANDOM = "random"
+"""What `init` says for random weights where a file of weights is named as the model."""
 
 WEIGHTS = "torch"
 """The model format that trained weights are written in."""
@@ -51,14 +56,22 @@ def run(request: TaskRequest) -> TaskResult:
     """
     options: TrainOptions = request.options
     folder = _folder(request, options.resume)
+    base = request.card
+    request = replace(request, card=variants.variant(base, options.network))
     recipe = adjusted(resolve(request.method.recipe)(request.card), options, request.card.preprocess.multiple)
+    counted = variants.amount(request.card, recipe.side)
+    named = variants.document(request.card, counted)
+    if options.resume:
+        variants.require_same(folder / CONFIG, named)
     dataset = _dataset(request.inputs, options)
     torch.manual_seed(options.seed)
-    network, begun = _network(request, recipe)
+    network, begun, told = _network(request, recipe)
     card = _card(request.card, options.name, begun)
     used = threads.count(request.settings.get("threads", 0))
     with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
         progress = request.progress if processes.first else Silent()
+        for line in (variants.told(request.card, counted, base), *([] if options.resume else told)):
+            progress.note(line)
         engine = Engine(
             network, recipe, card.preprocess, folder,
             lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
@@ -68,13 +81,13 @@ def run(request: TaskRequest) -> TaskResult:
         if options.resume:
             engine.restore()
         if processes.first:
-            atomic_write(folder / "config.json", json.dumps(_config(request, recipe), indent=2) + "\n")
+            atomic_write(folder / CONFIG, json.dumps(_config(request, recipe, named), indent=2) + "\n")
         progress.start(f"{card.id}: learning", _left(engine, dataset))
         outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
         if processes.first and (losses := curves.means(folder / LOG)):
             atomic_write(folder / CURVES, images.encode(curves.draw(losses), ".png"))
         processes.gathered(None)  # the receipt is of what the first one has written
-    return _result(request, outcome, folder, card, dataset)
+    return _result(request, outcome, folder, card, dataset, counted)
 
 
 @contextlib.contextmanager
@@ -134,21 +147,30 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
     return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
 
 
-def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str]:
-    """The network with its first weights, and what these came from, empty for random ones."""
+def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str, list[str]]:
+    """The network with its first weights, what all of these came from, empty for random ones, and lines that tell what
+    a part of them came from."""
     network: nn.Module = build(request.card)
     if recipe.initialise is not None:
         recipe.initialise(network)
     settings = request.settings
     named = settings["model"] if Path(settings.get("model") or "").is_file() else ""
-    begin = request.options.init or settings.get("weights") or named
-    if begin:
-        _load(network, begin, request)
-    return network, begin
+    start = request.options.init or settings.get("weights") or named
+    if not start or start == RANDOM:
+        return network, "", []
+    try:
+        told = _load(network, start, request, recipe)
+    except ModelError as error:
+        if request.options.init or not request.options.network:
+            raise
+        sentence = str(error).rstrip(".")
+        raise UsageError(f"{sentence}; say init={RANDOM} to begin anew with the network.* that you set.") from None
+    return network, "" if told else start, [told] if told else []
 
 
-def _load(network: nn.Module, begin: str, request: TaskRequest) -> None:
-    """Put the weights of `begin`, a file or the id of a model, into `network`."""
+def _load(network: nn.Module, begin: str, request: TaskRequest, recipe: Recipe) -> str:
+    """Put the weights of `begin`, a file or the id of a model, into `network` or into a part of it: then what was taken
+    is returned, as a line."""
     cards = catalogue().cards
     if begin in cards:
         card = cards[begin]
@@ -158,12 +180,12 @@ def _load(network: nn.Module, begin: str, request: TaskRequest) -> None:
         store = WeightStore(progress=request.progress, say=request.progress.note)
         path, kind = store.path(file, card.id, card.licences), file.format
     else:
-        artifact = identify(Path(begin))
-        path, kind = artifact.path, artifact.format
+        path = Path(begin)
+        kind = format_of(path).name
     spec = catalogue().formats[kind]
     if not spec.state:
         raise ModelError(f"{path} is a {kind} file, whose weights training cannot start from; convert it to {WEIGHTS}.")
-    load_state(network, resolve(spec.state)(path), str(path))
+    return backbones.begin(network, resolve(spec.state)(path), str(path), recipe.rename)
 
 
 def _card(card: ModelCard, name: str, begun: str) -> ModelCard:
@@ -181,12 +203,13 @@ def _device(name: str) -> torch.device:
         raise UsageError(f"torch has no device {name!r}: {error}.") from None
 
 
-def _config(request: TaskRequest, recipe: Recipe) -> dict[str, Any]:
+def _config(request: TaskRequest, recipe: Recipe, network: dict[str, Any]) -> dict[str, Any]:
     return {
         "task": f"{request.method.name} {request.task}",
         "model": request.card.id,
         "inputs": list(request.inputs),
         "options": dict(request.settings),
+        "network": network,
         "recipe": recipe.document(),
     }
 
@@ -197,9 +220,11 @@ def _left(engine: Engine, dataset: Dataset) -> int | None:
     return None if count is None else max(0, -(-count // recipe.batch) * (recipe.epochs - at.epoch) - at.batch)
 
 
-def _result(request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCard, dataset: Dataset) -> TaskResult:
+def _result(
+    request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCard, dataset: Dataset, counted: variants.Amount
+) -> TaskResult:
     at, skipped = outcome.position, tuple(outcome.skipped.values())
-    files = [folder / name for name in ("config.json", LOG, CURVES, "last.pth", "best.pth")]
+    files = [folder / name for name in (CONFIG, LOG, CURVES, "last.pth", "best.pth")]
     told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s"]
     if at.judged >= 0:
         told.append(f"best judged {at.judged:.4f}" + (", ended early" if outcome.early else ""))
@@ -210,6 +235,8 @@ def _result(request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCar
     summary = {
         "model": card.id,
         "device": request.settings.get("device", ""),
+        "parameters": counted.parameters,
+        "macs": counted.macs,
         "images": outcome.images,
         "seconds": round(outcome.seconds, 3),
         "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),
