@@ -75,7 +75,8 @@ class Skip:
 @dataclass(frozen=True)
 class TaskResult:
     """What came of it. Every input is accounted for: ``inputs == done + len(skipped)``. `card` is that of the model it
-    was done with, where this is another than the request's."""
+    was done with, where this is another than the request's. `aside` marks the result of a process that shared the work
+    of another, which tells of it and writes the receipt."""
 
     inputs: int
     done: int
@@ -83,6 +84,7 @@ class TaskResult:
     outputs: tuple[Path, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
     card: ModelCard | None = None
+    aside: bool = False
 
     @property
     def exit_code(self) -> int:

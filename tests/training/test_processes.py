@@ -20,6 +20,7 @@ from zoo.datasets.dataset import Dataset  # noqa: E402
 from zoo.specs import FormatSpec, Preprocess  # noqa: E402
 from zoo.training.engine import Engine  # noqa: E402
 from zoo.training.feed import Batch, Feed  # noqa: E402
+from zoo.training.learner import Learner  # noqa: E402
 from zoo.training.processes import joined  # noqa: E402
 from zoo.training.recipe import Optimiser, Recipe, Schedule  # noqa: E402
 from zoo.training.targets import Targets, averaged  # noqa: E402
@@ -108,7 +109,8 @@ def learnt(folder: Path) -> Any:
     contract = Preprocess(mean=(127.0, 127.0, 127.0), scale=1 / 128)
     with joined(torch.device("cpu")) as processes:
         network, written = Tiny(), list[str]()
-        engine = Engine(network, recipe, contract, folder, lambda name, _: written.append(name), processes)
+        learner = Learner(network, recipe, contract, processes)
+        engine = Engine(learner, folder, lambda name, _: written.append(name))
         engine.run(Noise(Dataset(folder, FormatSpec("none", "")), (), 2, rank=processes.place))
         assert bool(written) == processes.first
     return network.state_dict()
