@@ -32,8 +32,8 @@ class Line:
 class Axes:
     """The plane of a chart of `width` x `height` pixels inside its frame.
 
-    `x_range` and `y_range` are what is seen; `tens` shows logarithms upwards. `above` leaves the legend room at the top
-    instead of the bottom.
+    `x_range` and `y_range` are what is seen; `tens` shows logarithms upwards. The legend is inside at the bottom or,
+    `above`, in the line of the title.
     """
 
     title: str
@@ -58,11 +58,16 @@ class Axes:
                 cv2.polylines(canvas, [fine], False, colour, 2, cv2.LINE_AA, _SHIFT)
             elif len(fine):
                 cv2.circle(canvas, tuple(map(int, fine[0])), 3 << _SHIFT, colour, -1, cv2.LINE_AA, _SHIFT)
-            row = _TOP + 22 * (number + 1) if self.above else _TOP + self.height - 22 * (len(lines) - number) + 8
-            left = _LEFT + self.width - 210 if self.above else _LEFT + 14
+            left, row = self._place(lines, number)
             cv2.line(canvas, (left, row - 5), (left + 26, row - 5), colour, 2, cv2.LINE_AA)
             _write(canvas, line.label, (left + 34, row))
         return canvas
+
+    def _place(self, lines: Sequence[Line], number: int) -> tuple[int, int]:
+        """Where the legend tells of the line with that `number`: left, and the foot of its letters."""
+        if not self.above:
+            return _LEFT + 14, _TOP + self.height - 22 * (len(lines) - number) + 8
+        return _LEFT + self.width - sum(54 + 8 * len(line.label) for line in lines[number:]), 32
 
     def _x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         low, high = self.x_range

@@ -12,7 +12,7 @@ import numpy as np
 from zoo.charts import Axes, Line, decades
 from zoo.types import Image
 
-WIDTH, HEIGHT = 800, 360
+WIDTH, HEIGHT = 960, 360
 
 
 def read(log: Path) -> list[dict[str, Any]]:
@@ -31,17 +31,18 @@ def draw(records: Sequence[dict[str, Any]]) -> Image:
     last = max(record["step"] for record in records)
     parts = [name for name in records[0] if name not in ("epoch", "step", "rate", "loss", "mean", "judged")]
     lines = [_line(records, name) for name in parts]
-    lines.append(_line(records, "mean", f"epoch's mean, {means(records)[-1]:.4g} in the end"))
+    ends = means(records)[-1]
+    lines.append(_line(records, "mean", "mean of an epoch"))
     heights = decades([value for line in lines for value in np.asarray(line.y)])
-    loss = Axes("loss", "step", "", (0, last), heights, WIDTH, HEIGHT, tens=True, above=True).draw(lines)
+    loss = Axes(f"loss, {ends:.4g} in the end", "step", "", (0, last), heights, WIDTH, HEIGHT, tens=True, above=True)
     if judged := [record["judged"] for record in records if "judged" in record]:
-        told = _line(records, "judged", f"mean AP, {max(judged):.4f} at best")
-        below = Axes("judged", "step", "", (0, last), (0, 1), WIDTH, HEIGHT).draw([told])
+        title, told = f"judged, {max(judged):.4f} at best", _line(records, "judged", "mean of the figures")
+        below = Axes(title, "step", "", (0, last), (0, 1), WIDTH, HEIGHT, above=True).draw([told])
     else:
         rate = _line(records, "rate")
         most = max(np.asarray(rate.y, float)) or 1.0
-        below = Axes("learning rate", "step", "", (0, last), (0, most), WIDTH, HEIGHT).draw([rate])
-    return np.vstack([loss, below])
+        below = Axes("learning rate", "step", "", (0, last), (0, most), WIDTH, HEIGHT, above=True).draw([rate])
+    return np.vstack([loss.draw(lines), below])
 
 
 def _line(records: Sequence[dict[str, Any]], name: str, label: str = "") -> Line:

@@ -121,14 +121,9 @@ class Engine:
             outcome.waited += time.perf_counter() - waiting
             outcome.skipped |= {skip.where: skip for skip in given.skipped}
             at.batch += 1
-            if given.images is None and not self.processes.alone:
-                raise ZooError(
-                    f"None of the images of a step can be used, which several processes need: {given.skipped}."
-                )
-            if given.images is not None:
-                self._step(given)
-                outcome.images += len(given.keys)
-                self.progress.advance()
+            outcome.images += len(given.keys)
+            self._step(given)
+            self.progress.advance()
             if len(self._pending) >= self.log_every:
                 self._flush()
             if self._stops(stop):
@@ -137,8 +132,6 @@ class Engine:
             if self.save_every and at.step % self.save_every == 0:
                 self.save()
             waiting = time.perf_counter()
-        for broken in feed.dataset.broken:
-            outcome.skipped.setdefault(broken.key, Skip(broken.key, broken.why))
         return self._end_epoch(outcome)
 
     def _stops(self, stop: threading.Event) -> bool:
@@ -150,10 +143,11 @@ class Engine:
     def _end_epoch(self, outcome: Outcome) -> None:
         self._flush()
         at = self.position
-        if not at.learnt:
+        losses, learnt = self._sums()
+        if not learnt:
             why = next((f" ({skip.where}: {skip.why})" for skip in outcome.skipped.values()), "")
             raise ZooError(f"There is no image to learn from in the whole set{why}; give another set or images=FOLDER.")
-        mean = at.losses / at.learnt
+        mean = losses / learnt
         rate = self.learner.rate
         self.progress.note(f"epoch {at.epoch + 1} of {self.recipe.epochs}: loss {mean:.4f}, rate {rate:.3g}")
         self.log.add({"epoch": at.epoch, "step": at.step, "mean": mean})
@@ -184,11 +178,15 @@ class Engine:
         return better
 
     def _step(self, given: Batch) -> None:
-        assert given.images is not None and given.targets is not None
-        at = self.position
-        parts = self.learner.step(given.images, given.targets, self.recipe.schedule(at.step, at.epoch))
+        """Learn from a batch. Of one without images nothing is learnt, but others may have some of the same step."""
+        at, multiplier = self.position, self.recipe.schedule(self.position.step, self.position.epoch)
+        if given.images is not None and given.targets is not None:
+            self._pending.append((self.learner.step(given.images, given.targets, multiplier), given.keys))
+        elif self.processes.alone:
+            return
+        else:
+            self.learner.join(multiplier)
         at.step += 1
-        self._pending.append((parts, given.keys))
 
     def _flush(self) -> None:
         """Look at the losses since the last look, all at once, because that waits for the device, and log them.
@@ -209,6 +207,11 @@ class Engine:
         loss = sum(means.values())
         self.log.add({"epoch": at.epoch, "step": at.step, "rate": self.learner.rate, "loss": loss, **means})
 
+    def _sums(self) -> tuple[float, int]:
+        """The sum of the losses of this epoch, and how many these are, of all processes."""
+        every = self.processes.gathered((self.position.losses, self.position.learnt))
+        return sum(losses for losses, _ in every), sum(learnt for _, learnt in every)
+
     def _refuse(self, parts: dict[str, float], keys: tuple[str, ...]) -> None:
         told = ", ".join(f"{name} {part:g}" for name, part in parts.items())
         raise ZooError(
@@ -223,12 +226,13 @@ class Engine:
     def save(self) -> None:
         """Write the state, from which `restore` goes on, and the weights."""
         self._flush()
+        losses, learnt = self._sums()
         if not self.processes.first:
             return
         self.position.log = self.log.length
         state = {
             "run": json.dumps(self._run),
-            "position": dict(vars(self.position)),
+            "position": {**vars(self.position), "losses": losses, "learnt": learnt},
             **self.learner.state(),
         }
         with replacing(self.folder / STATE) as temporary:
@@ -255,6 +259,8 @@ class Engine:
             told["processes"] = self.processes.place.count
         require_same(told, self._run, self.folder)
         self.learner.restore(state, path)
+        if not self.processes.first:  # the first one goes on with the sums of all
+            position.losses, position.learnt = 0.0, 0
         self.position = position
         self.log.cut(position.log, position.step)
 

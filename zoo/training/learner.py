@@ -49,9 +49,9 @@ class Learner:
         """The network whose weights are kept: the averaged one, or the one that is trained."""
         return self.network if self.average is None else self.average.module
 
-    def step(self, images: Tensor, targets: Targets, multiplier: float) -> dict[str, Tensor]:
+    def step(self, images: Tensor, targets: Targets, multiplier: float, part: float = 1.0) -> dict[str, Tensor]:
         """Learn from images (B, 3, S, S) uint8 BGR at the recipe's rate times `multiplier`: the parts of the loss,
-        scalars on the device, from before the step."""
+        scalars on the device, from before the step. Of the loss only this `part` is learnt."""
         recipe, half = self.recipe, HALVES.get(self.recipe.precision)
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.optimiser.rate * multiplier
@@ -61,7 +61,7 @@ class Learner:
             outputs = self.network.raw(given)
         parts = recipe.loss(outputs, targets.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(torch.stack([*parts.values()]).sum()).backward()
+        self.scaler.scale(torch.stack([*parts.values()]).sum() * part).backward()
         self.processes.average_gradients(self.network)
         if recipe.clip:
             self.scaler.unscale_(self.optimiser)
@@ -71,6 +71,15 @@ class Learner:
         if self.average is not None:
             self.average.update_parameters(self.network)
         return {name: part.detach() for name, part in parts.items()}
+
+    def join(self, multiplier: float) -> None:
+        """Make a step of which other processes have all the images: with a blank one, from which nothing is learnt."""
+        side = self.recipe.side
+        blank = torch.zeros(1, 3, side, side, dtype=torch.uint8)
+        none = Targets.stack([torch.zeros(0, 4)], [torch.zeros(0, 5, 3)], (side, side))
+        self.network.eval()  # nor by the statistics of normalisations
+        self.step(blank, none, multiplier, 0.0)
+        self.network.train()
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes, the random numbers included."""

@@ -73,8 +73,8 @@ def run(request: TaskRequest) -> TaskResult:
         log.close()
         told = _end(ending, outcome) if processes.first else ()
         processes.gathered(None)  # the receipt is of what the first one has written
-    result = _result(request, outcome, ending, dataset, told)
-    return result if processes.first else replace(result, aside=True)
+    result = _result(request, outcome, ending, dataset, told, str(processes.device))
+    return result if processes.alone else replace(result, process=processes.place.index)
 
 
 def _judgement(judge: Judge | None, folder: Path, options: TrainOptions) -> Judgement | None:
@@ -133,7 +133,6 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
             raise UsageError(f"{place.count} processes cannot share {recipe.batch} images a step; give another batch.")
         if dataset.about.count is None:
             raise InputError(f"{dataset.path} does not say how many samples it has, which several processes need.")
-        dataset.on_error = "raise"
     return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
 
 
@@ -212,19 +211,20 @@ def _left(engine: Engine, dataset: Dataset) -> int | None:
 
 
 def _result(
-    request: TaskRequest, outcome: Outcome, ending: Ending, dataset: Dataset, judged: tuple[str, ...]
+    request: TaskRequest, outcome: Outcome, ending: Ending, dataset: Dataset, judged: tuple[str, ...], device: str
 ) -> TaskResult:
     at, skipped, best = outcome.position, tuple(outcome.skipped.values()), ending.folder / BEST
     told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s", *judged]
     if at.judged >= 0:
-        told.append(f"best judged {at.judged:.4f}" + (", ended early" if outcome.early else ""))
+        ended = ", ended early" if outcome.early else ""
+        told.append(f"best judged {at.judged:.4f}, the mean of the figures{ended}")
     if outcome.stopped:
         told.append(f"stopped and saved; resume=true --out {ending.folder} goes on")
     elif best.exists():
         told.append(f"zoo run {request.method.name} infer --model {best} photo.jpg")
     summary = {
         "model": ending.card.id,
-        "device": request.settings.get("device", ""),
+        "device": device,
         "images": outcome.images,
         "seconds": round(outcome.seconds, 3),
         "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),
