@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from zoo.datasets.dataset import Dataset
-from zoo.datasets.sample import Annotation, Sample
+from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.datasets.sharing import ALL, Place, mixed, share, shuffled_units, unit_size
 from zoo.errors import InputError
 from zoo.inference.runner import batches, ordered
@@ -41,9 +41,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Feed:
-    """The batches of `dataset`, which leaves broken samples out: `size` images each, the last one of an epoch smaller.
+    """The batches of `dataset`: `size` images each, less what cannot be used, the last one of an epoch smaller.
 
-    The order is fixed by `seed` and the epoch, what `steps` do to an image by its key besides; `workers` threads
+    So their number is known where that of the samples is, and processes that share a set make as many steps. The order
+    is fixed by `seed` and the epoch, what `steps` do to an image by its key besides; `workers` threads
     decode and augment. `rank` is which of the processes that share the set out this is.
     """
 
@@ -59,15 +60,18 @@ class Feed:
         groups = islice(batches(self._samples(number), self.size), begin, None)
         return ordered(lambda group: self._prepare(group, number), groups, self.workers, AHEAD)
 
-    def _samples(self, epoch: int) -> Iterator[Sample]:
+    def _samples(self, epoch: int) -> Iterator[Sample | Broken]:
         units = self.dataset.units(unit_size(self.dataset.about.count, self.rank.count))
         pieces = share(shuffled_units(units, self.seed, epoch), self.rank)
         found = chain.from_iterable(piece.cut(self.dataset.reader.read(piece.unit)) for piece in pieces)
-        return mixed(self.dataset.good(found), BUFFER, f"{self.seed} {epoch} {self.rank.index}")
+        return mixed(found, BUFFER, f"{self.seed} {epoch} {self.rank.index}")
 
-    def _prepare(self, samples: Sequence[Sample], epoch: int) -> Batch:
+    def _prepare(self, samples: Sequence[Sample | Broken], epoch: int) -> Batch:
         made, keys, skipped = [], [], []
         for sample in samples:
+            if isinstance(sample, Broken):
+                skipped.append(Skip(sample.key, sample.why))
+                continue
             try:
                 labelled = label(sample)
             except InputError as error:

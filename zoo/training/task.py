@@ -13,46 +13,40 @@ import cv2
 import torch
 from torch import nn
 
-from zoo import images
 from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.files import atomic_write, replacing
-from zoo.inference.artifacts import format_of
+from zoo.files import atomic_write
+from zoo.inference.artifacts import format_of, meant
+from zoo.inference.loading import is_a_path
 from zoo.models.edges import network as build
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
-from zoo.specs import UNKNOWN, Licences, ModelCard, to_json
-from zoo.training import backbones, curves, variants
-from zoo.training.engine import LOG, STATE, Engine, Outcome
+from zoo.specs import UNKNOWN, Licences, ModelCard
+from zoo.training import backbones, variants
+from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
-from zoo.training.judging import judgement
+from zoo.training.folder import BEST, CONFIG, LAST, WEIGHTS, Ending, write_weights
+from zoo.training.judging import Judge, open_judge
+from zoo.training.learner import Learner
+from zoo.training.log import Log
 from zoo.training.options import TrainOptions
 from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
 from zoo.weights import WeightStore
 
-CONFIG = "config.json"
-"""The file of a run folder that says what is trained, on what and how."""
-
-CURVES = "loss.png"
-"""The file of a run folder with the losses as a picture."""
-
 RANDOM = "random"
 """What `init` says for random weights where a file of weights is named as the model."""
-
-WEIGHTS = "torch"
-"""The model format that trained weights are written in."""
 
 
 def run(request: TaskRequest) -> TaskResult:
     """Train the request's model on the labelled sets that are its inputs (options: `TrainOptions`) by the recipe
     of its method.
 
-    The output folder gets ``config.json``, ``log.jsonl``, ``loss.png``, ``last.pth``, ``best.pth`` (of the epoch with
-    the least mean loss or, with ``val``, of the best judgement) and what a resumed run needs. Raises `UsageError` for
-    no set or several, no output folder, one that holds a run, or options that do not fit; `InputError` for a set
-    without boxes or images; and as `Engine.run`.
+    The output folder gets ``config.json``, ``log.jsonl``, ``curves.png``, ``last.pth``, ``best.pth`` (of the epoch with
+    the least mean loss or, with ``val``, of the best judgement), with ``val`` the folder ``evaluation``, ``README.md``
+    and what a resumed run needs. Raises `UsageError` for no set or several, no output folder, one that holds a run, or
+    options that do not fit; `InputError` for a set without boxes or images; and as `Engine.run`.
     """
     options: TrainOptions = request.options
     folder = _folder(request, options.resume)
@@ -60,34 +54,48 @@ def run(request: TaskRequest) -> TaskResult:
     request = replace(request, card=variants.variant(base, options.network))
     recipe = adjusted(resolve(request.method.recipe)(request.card), options, request.card.preprocess.multiple)
     counted = variants.amount(request.card, recipe.side)
-    named = variants.document(request.card, counted)
-    if options.resume:
-        variants.require_same(folder / CONFIG, named)
     dataset = _dataset(request.inputs, options)
     torch.manual_seed(options.seed)
-    network, begun, told = _network(request, recipe)
+    network, begun, taken = _network(request, recipe)
     card = _card(request.card, options.name, begun)
     used = threads.count(request.settings.get("threads", 0))
     with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
         progress = request.progress if processes.first else Silent()
-        for line in (variants.told(request.card, counted, base), *([] if options.resume else told)):
+        for line in (variants.told(request.card, counted, base), *([] if options.resume or not taken else [taken])):
             progress.note(line)
+        judge = open_judge(request, used)
+        log = Log(folder, silent=not processes.first, board=options.tensorboard)
         engine = Engine(
-            network, recipe, card.preprocess, folder,
+            Learner(network, recipe, card.preprocess, processes), folder,
             lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
-            processes, progress, options.save_every, options.log_every,
-            judgement(request, folder / "last.pth", used),
+            log, progress, options.save_every, options.log_every,
+            _judgement(judge, folder, options),
+            _identity(request.card, dataset),
         )  # fmt: skip
         if options.resume:
             engine.restore()
+        ending = Ending(folder, card, _config(request, recipe, begun or taken, counted), judge)
         if processes.first:
-            atomic_write(folder / CONFIG, json.dumps(_config(request, recipe, named), indent=2) + "\n")
+            atomic_write(folder / CONFIG, json.dumps(ending.config, indent=2) + "\n")
         progress.start(f"{card.id}: learning", _left(engine, dataset))
         outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
-        if processes.first and (losses := curves.means(folder / LOG)):
-            atomic_write(folder / CURVES, images.encode(curves.draw(losses), ".png"))
+        log.close()
+        told = _end(ending, outcome) if processes.first else ()
         processes.gathered(None)  # the receipt is of what the first one has written
-    return _result(request, outcome, folder, card, dataset, counted)
+    result = _result(request, outcome, ending, dataset, told, str(processes.device))
+    return result if processes.alone else replace(result, process=processes.place.index)
+
+
+def _judgement(judge: Judge | None, folder: Path, options: TrainOptions) -> Judgement | None:
+    if judge is None:
+        return None
+    return Judgement(lambda: judge.figure(folder / LAST), options.val_every, options.patience)
+
+
+def _end(ending: Ending, outcome: Outcome) -> tuple[str, ...]:
+    """What is left to do once the run is over, or stopped: what there is to tell of how good it is."""
+    ending.draw()
+    return ending.evaluate() if not outcome.stopped else ()
 
 
 @contextlib.contextmanager
@@ -101,15 +109,6 @@ def _threads(used: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         cv2.setNumThreads(pictures)
-
-
-def write_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
-    """Write the weights of `network` with its `card` inside, at once or not at all."""
-    state = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
-    with replacing(path) as temporary:
-        with temporary.open("wb") as file:  # given a path, torch would write the file's name into it
-            torch.save({"state_dict": state, "meta": {}}, file)
-        resolve(catalogue().formats[WEIGHTS].write_card)(temporary, json.dumps(to_json(card)))
 
 
 def _folder(request: TaskRequest, resume: bool) -> Path:
@@ -143,29 +142,28 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
             raise UsageError(f"{place.count} processes cannot share {recipe.batch} images a step; give another batch.")
         if dataset.about.count is None:
             raise InputError(f"{dataset.path} does not say how many samples it has, which several processes need.")
-        dataset.on_error = "raise"
     return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
 
 
-def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str, list[str]]:
-    """The network with its first weights, what all of these came from, empty for random ones, and lines that tell what
-    a part of them came from."""
+def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str, str]:
+    """The network with its first weights, what all of these came from, empty for random ones, and a line that tells
+    what a part of them came from, if one did."""
     network: nn.Module = build(request.card)
     if recipe.initialise is not None:
         recipe.initialise(network)
     settings = request.settings
-    named = settings["model"] if Path(settings.get("model") or "").is_file() else ""
+    named = settings["model"] if settings.get("model") and is_a_path(settings["model"]) else ""
     start = request.options.init or settings.get("weights") or named
     if not start or start == RANDOM:
-        return network, "", []
+        return network, "", ""
     try:
-        told = _load(network, start, request, recipe)
+        taken = _load(network, start, request, recipe)
     except ModelError as error:
         if request.options.init or not request.options.network:
             raise
         sentence = str(error).rstrip(".")
         raise UsageError(f"{sentence}; say init={RANDOM} to begin anew with the network.* that you set.") from None
-    return network, "" if told else start, [told] if told else []
+    return network, "" if taken else start, taken
 
 
 def _load(network: nn.Module, begin: str, request: TaskRequest, recipe: Recipe) -> str:
@@ -180,7 +178,7 @@ def _load(network: nn.Module, begin: str, request: TaskRequest, recipe: Recipe) 
         store = WeightStore(progress=request.progress, say=request.progress.note)
         path, kind = store.path(file, card.id, card.licences), file.format
     else:
-        path = Path(begin)
+        path = meant(Path(begin))
         kind = format_of(path).name
     spec = catalogue().formats[kind]
     if not spec.state:
@@ -203,14 +201,25 @@ def _device(name: str) -> torch.device:
         raise UsageError(f"torch has no device {name!r}: {error}.") from None
 
 
-def _config(request: TaskRequest, recipe: Recipe, network: dict[str, Any]) -> dict[str, Any]:
+def _config(request: TaskRequest, recipe: Recipe, begun: str, counted: variants.Amount) -> dict[str, Any]:
     return {
         "task": f"{request.method.name} {request.task}",
         "model": request.card.id,
+        "begun": begun,
         "inputs": list(request.inputs),
         "options": dict(request.settings),
-        "network": network,
-        "recipe": recipe.document(),
+        "network": variants.document(request.card, counted),
+        "recipe": json.loads(json.dumps(recipe.document())),
+    }
+
+
+def _identity(card: ModelCard, dataset: Dataset) -> dict[str, Any]:
+    """What a run that goes on must have in common with the one that stopped, besides the recipe."""
+    about = dataset.about
+    return {
+        "model": card.id,
+        "network": json.loads(json.dumps(dict(card.network))),
+        "labelled set": f"{dataset.format.name}, {about.count} samples",
     }
 
 
@@ -221,22 +230,22 @@ def _left(engine: Engine, dataset: Dataset) -> int | None:
 
 
 def _result(
-    request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCard, dataset: Dataset, counted: variants.Amount
+    request: TaskRequest, outcome: Outcome, ending: Ending, dataset: Dataset, judged: tuple[str, ...], device: str
 ) -> TaskResult:
-    at, skipped = outcome.position, tuple(outcome.skipped.values())
-    files = [folder / name for name in (CONFIG, LOG, CURVES, "last.pth", "best.pth")]
-    told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s"]
+    at, skipped, best = outcome.position, tuple(outcome.skipped.values()), ending.folder / BEST
+    told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s", *judged]
     if at.judged >= 0:
-        told.append(f"best judged {at.judged:.4f}" + (", ended early" if outcome.early else ""))
+        ended = ", ended early" if outcome.early else ""
+        told.append(f"best judged {at.judged:.4f}, the mean of the figures{ended}")
     if outcome.stopped:
-        told.append(f"stopped and saved; resume=true --out {folder} goes on")
-    elif (folder / "best.pth").exists():
-        told.append(f"zoo run {request.method.name} infer --model {folder / 'best.pth'} photo.jpg")
+        told.append(f"stopped and saved; resume=true --out {ending.folder} goes on")
+    elif best.exists():
+        told.append(f"zoo run {request.method.name} infer --model {best} photo.jpg")
     summary = {
-        "model": card.id,
-        "device": request.settings.get("device", ""),
-        "parameters": counted.parameters,
-        "macs": counted.macs,
+        "model": ending.card.id,
+        "device": device,
+        "parameters": ending.config["network"]["parameters"],
+        "macs": ending.config["network"]["macs"],
         "images": outcome.images,
         "seconds": round(outcome.seconds, 3),
         "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),
@@ -246,6 +255,4 @@ def _result(
         "told": tuple(told),
     }
     done = (dataset.about.count or len(skipped)) - len(skipped) if dataset.about.count else outcome.images
-    return TaskResult(
-        done + len(skipped), done, skipped, tuple(file for file in files if file.exists()), summary, replace(card)
-    )
+    return TaskResult(done + len(skipped), done, skipped, ending.outputs, summary, ending.card)

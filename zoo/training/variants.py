@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any
 
 import torch
 
-from zoo.errors import ModelError, UsageError
+from zoo.errors import UsageError
 from zoo.models.edges import network as build
 from zoo.networks.complexity import complexity, parameters
 from zoo.options import convert, describe
@@ -68,32 +66,11 @@ def told(card: ModelCard, counted: Amount, base: ModelCard) -> str:
 
 
 def document(card: ModelCard, counted: Amount) -> dict[str, Any]:
-    """The network of `card` as plain data: all fields of its configuration, and its `counted` amount."""
+    """The network of `card` as plain data: what departs, all fields of its configuration, and its `counted` amount."""
     config = getattr(_blank(card), "config", None)
-    fields = to_json(config) if is_dataclass(config) else dict(card.network)
-    return {
-        "architecture": card.architecture,
-        "fields": fields,
-        "parameters": counted.parameters,
-        "macs": counted.macs,
-    }
-
-
-def require_same(path: Path, document: Mapping[str, Any]) -> None:
-    """Raise `UsageError` unless the run whose configuration is at `path` trains the network of that `document`, and
-    `ModelError` where that file is damaged. Tensors cannot tell: of some fields they do not depend."""
-    try:
-        begun = json.loads(path.read_text("utf-8")).get("network") if path.exists() else None
-        before, now = ({**one["fields"], "architecture": one["architecture"]} for one in (begun or document, document))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{path}, by which the run would go on, cannot be read: {error!r}.") from None
-    now = json.loads(json.dumps(now))
-    for name in sorted({*before, *now}):
-        if json.dumps(before.get(name)) != json.dumps(now.get(name)):
-            raise UsageError(
-                f"The run in {path.parent} was begun with another network ({name} is {before.get(name)} there, and"
-                f" {now.get(name)} now); give the same model and {FIELD}NAME=VALUE, or another folder."
-            )
+    fields = to_json(config) if is_dataclass(config) else {}
+    departing = dict(card.network)
+    return {"architecture": card.architecture, "departing": departing, "fields": fields, **asdict(counted)}
 
 
 def _blank(card: ModelCard) -> Any:
