@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.training.test_variants import Notes  # noqa: E402
 from zoo import tasks  # noqa: E402
 from zoo.errors import ModelError  # noqa: E402
 from zoo.training.backbones import begin  # noqa: E402
+from zoo.training.log import LOG  # noqa: E402
 
 PRETRAINED = "mobilenetV1X0.25_pretrain.tar"
 
@@ -143,3 +145,20 @@ def test_a_run_says_that_a_classifier_does_not_fit(fixtures: Path, tmp_path: Pat
         with pytest.raises(ModelError, match=what.replace(".", r"\.")):
             train(data, tmp_path / "run", method, model=model, init=path)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_it_learns_faster_than_from_random_weights(fixtures: Path, tmp_path: Path) -> None:
+    """On two photographs of 160 x 160 the loss falls from 33 to 3.7 (the mean of the last ten of thirty epochs) where
+    random weights come to 10.3; with two other seeds to 4.1 and 3.8, and 10.0 and 12.2."""
+    data, ends = labelled(tmp_path, fixtures, side=160), {}
+    for init in (str(fixtures / "retinaface" / PRETRAINED), ""):
+        out = tmp_path / ("begun" if init else "random")
+        values = {"side": 160, "batch": 2, "lr": 0.005, "warmup": 0, "crops": "1.0", "log_every": 10}
+        train(data, out, "retinaface", epochs=30, init=init, **values)
+        losses = [json.loads(line).get("mean") for line in (out / LOG).read_text().splitlines()]
+        means = [loss for loss in losses if loss is not None]
+        assert len(means) == 30
+        ends[bool(init)] = sum(means[-10:]) / 10
+    assert ends[True] < 0.6 * ends[False]
+    assert ends[True] < 8
