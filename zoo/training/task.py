@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from torch import nn
 
 from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.files import atomic_write
 from zoo.inference.artifacts import identify
 from zoo.models.edges import network as build
 from zoo.networks.state import load_state
@@ -25,7 +24,7 @@ from zoo.runtimes import threads
 from zoo.specs import UNKNOWN, Licences, ModelCard
 from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
-from zoo.training.folder import BEST, CONFIG, LAST, WEIGHTS, Ending, write_weights
+from zoo.training.folder import BEST, LAST, WEIGHTS, Ending
 from zoo.training.judging import Judge, open_judge
 from zoo.training.learner import Learner
 from zoo.training.log import Log
@@ -33,6 +32,9 @@ from zoo.training.options import TrainOptions
 from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
 from zoo.weights import WeightStore
+
+SHOWN = 5
+"""Of how many images it is said by name that faces were left out."""
 
 
 def run(request: TaskRequest) -> TaskResult:
@@ -56,18 +58,14 @@ def run(request: TaskRequest) -> TaskResult:
         progress = request.progress if processes.first else Silent()
         judge = open_judge(request, used)
         log = Log(folder, silent=not processes.first, board=options.tensorboard)
+        ending = Ending(folder, card, _config(request, recipe, begun), judge)
         engine = Engine(
-            Learner(network, recipe, card.preprocess, processes), folder,
-            lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
-            log, progress, options.save_every, options.log_every,
-            _judgement(judge, folder, options),
+            Learner(network, recipe, card.preprocess, processes), folder, ending.keep, log, progress,
+            options.save_every, options.log_every, _judgement(judge, folder, options),
             _identity(request.card, dataset),
         )  # fmt: skip
         if options.resume:
             engine.restore()
-        ending = Ending(folder, card, _config(request, recipe, begun), judge)
-        if processes.first:
-            atomic_write(folder / CONFIG, json.dumps(ending.config, indent=2) + "\n")
         progress.start(f"{card.id}: learning", _left(engine, dataset))
         outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
         log.close()
@@ -218,6 +216,8 @@ def _result(
     if at.judged >= 0:
         ended = ", ended early" if outcome.early else ""
         told.append(f"best judged {at.judged:.4f}, the mean of the figures{ended}")
+    if outcome.faulty:
+        told.append(_faulty(outcome.faulty))
     if outcome.stopped:
         told.append(f"stopped and saved; resume=true --out {ending.folder} goes on")
     elif best.exists():
@@ -231,7 +231,15 @@ def _result(
         "loss": at.best if at.best < float("inf") else None,
         "judged": at.judged if at.judged >= 0 else None,
         "stopped": outcome.stopped,
+        "faulty": outcome.faulty,
         "told": tuple(told),
     }
     done = (dataset.about.count or len(skipped)) - len(skipped) if dataset.about.count else outcome.images
     return TaskResult(done + len(skipped), done, skipped, ending.outputs, summary, ending.card)
+
+
+def _faulty(images: Mapping[str, int]) -> str:
+    """What is said of faces that were left out of `images`."""
+    few = ", ".join([*images][:SHOWN]) + (", ..." if len(images) > SHOWN else "")
+    count = sum(images.values())
+    return f"left out {count} {'face' if count == 1 else 'faces'} whose box has no area or is outside its image: {few}"
