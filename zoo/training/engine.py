@@ -45,12 +45,14 @@ class Position:
 
 @dataclass
 class Outcome:
-    """What came of a run: where it is, images learnt from in this go (each counted every time), what was skipped,
-    seconds, the part of them that was spent waiting for data, and whether Ctrl-C or its `patience` stopped it."""
+    """What came of a run: where it is, images learnt from in this go (each counted every time), what was skipped, of
+    which images how many faces were `faulty`, seconds, the part of them that was spent waiting for data, and whether
+    Ctrl-C or its `patience` stopped it."""
 
     position: Position
     images: int = 0
     skipped: dict[str, Skip] = field(default_factory=dict)
+    faulty: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     waited: float = 0.0
     stopped: bool = False
@@ -110,8 +112,9 @@ class Engine:
                 self._epoch(feed, outcome, stop)
         outcome.seconds = time.perf_counter() - started
         outcome.images = sum(self.processes.gathered(outcome.images))
-        for one in self.processes.gathered(outcome.skipped):
-            outcome.skipped |= one
+        for skipped, faulty in self.processes.gathered((outcome.skipped, outcome.faulty)):
+            outcome.skipped |= skipped
+            outcome.faulty |= faulty
         return outcome
 
     def _epoch(self, feed: Feed, outcome: Outcome, stop: threading.Event) -> None:
@@ -120,6 +123,7 @@ class Engine:
         for given in feed.epoch(at.epoch, at.batch):
             outcome.waited += time.perf_counter() - waiting
             outcome.skipped |= {skip.where: skip for skip in given.skipped}
+            outcome.faulty |= given.faulty
             at.batch += 1
             outcome.images += len(given.keys)
             self._step(given)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -31,12 +31,13 @@ FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55
 @dataclass(frozen=True)
 class Batch:
     """What one step learns from: images (B, 3, S, S) uint8 BGR and their faces, None where no image could be used; the
-    `keys` of the B images, and what was `skipped`."""
+    `keys` of the B images, what was `skipped`, and of which images how many faces were left out as `faulty`."""
 
     images: Tensor | None
     targets: Targets | None
     keys: tuple[str, ...]
     skipped: tuple[Skip, ...] = ()
+    faulty: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Feed:
         return mixed(found, BUFFER, f"{self.seed} {epoch} {self.rank.index}")
 
     def _prepare(self, samples: Sequence[Sample | Broken], epoch: int) -> Batch:
-        made, keys, skipped = [], [], []
+        made, keys, skipped, faulty = [], [], [], {}
         for sample in samples:
             if isinstance(sample, Broken):
                 skipped.append(Skip(sample.key, sample.why))
@@ -77,10 +78,13 @@ class Feed:
             except InputError as error:
                 skipped.append(Skip(sample.key, str(error)))
                 continue
+            sound = labelled.sound
+            if not sound.all():
+                labelled, faulty[sample.key] = labelled.select(sound), int((~sound).sum())
             made.append(augmented(labelled, self.steps, dice(self.seed, epoch, sample.key)))
             keys.append(sample.key)
         images, targets = batch(made) if made else (None, None)
-        return Batch(images, targets, tuple(keys), tuple(skipped))
+        return Batch(images, targets, tuple(keys), tuple(skipped), faulty)
 
 
 def label(sample: Sample) -> Labelled:

@@ -51,6 +51,11 @@ class Ending:
     config: Mapping[str, Any]
     judge: Judge | None
 
+    def keep(self, name: str, network: nn.Module) -> None:
+        """Write the weights ``last`` or ``best``, and the configuration that they were learnt by."""
+        atomic_write(self.folder / CONFIG, json.dumps(self.config, indent=2) + "\n")
+        write_weights(self.folder / f"{name}.pth", network, self.card)
+
     def draw(self) -> None:
         """Draw the curves, where an epoch has ended."""
         records = curves.read(self.folder / LOG)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from torch import nn
 
 from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.files import atomic_write
 from zoo.inference.artifacts import format_of, meant
 from zoo.inference.loading import is_a_path
 from zoo.models.edges import network as build
@@ -26,7 +25,7 @@ from zoo.specs import UNKNOWN, Licences, ModelCard
 from zoo.training import backbones, variants
 from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
-from zoo.training.folder import BEST, CONFIG, LAST, WEIGHTS, Ending, write_weights
+from zoo.training.folder import BEST, LAST, WEIGHTS, Ending
 from zoo.training.judging import Judge, open_judge
 from zoo.training.learner import Learner
 from zoo.training.log import Log
@@ -37,6 +36,9 @@ from zoo.weights import WeightStore
 
 RANDOM = "random"
 """What `init` says for random weights where a file of weights is named as the model."""
+
+SHOWN = 5
+"""Of how many images it is said by name that faces were left out."""
 
 
 def run(request: TaskRequest) -> TaskResult:
@@ -61,22 +63,18 @@ def run(request: TaskRequest) -> TaskResult:
     used = threads.count(request.settings.get("threads", 0))
     with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
         progress = request.progress if processes.first else Silent()
-        for line in (variants.told(request.card, counted, base), *([] if options.resume or not taken else [taken])):
-            progress.note(line)
         judge = open_judge(request, used)
         log = Log(folder, silent=not processes.first, board=options.tensorboard)
+        ending = Ending(folder, card, _config(request, recipe, begun or taken, counted), judge)
         engine = Engine(
-            Learner(network, recipe, card.preprocess, processes), folder,
-            lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
-            log, progress, options.save_every, options.log_every,
-            _judgement(judge, folder, options),
+            Learner(network, recipe, card.preprocess, processes), folder, ending.keep, log, progress,
+            options.save_every, options.log_every, _judgement(judge, folder, options),
             _identity(request.card, dataset),
         )  # fmt: skip
         if options.resume:
             engine.restore()
-        ending = Ending(folder, card, _config(request, recipe, begun or taken, counted), judge)
-        if processes.first:
-            atomic_write(folder / CONFIG, json.dumps(ending.config, indent=2) + "\n")
+        for line in (variants.told(request.card, counted, base), *([] if options.resume or not taken else [taken])):
+            progress.note(line)
         progress.start(f"{card.id}: learning", _left(engine, dataset))
         outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
         log.close()
@@ -237,6 +235,8 @@ def _result(
     if at.judged >= 0:
         ended = ", ended early" if outcome.early else ""
         told.append(f"best judged {at.judged:.4f}, the mean of the figures{ended}")
+    if outcome.faulty:
+        told.append(_faulty(outcome.faulty))
     if outcome.stopped:
         told.append(f"stopped and saved; resume=true --out {ending.folder} goes on")
     elif best.exists():
@@ -252,7 +252,15 @@ def _result(
         "loss": at.best if at.best < float("inf") else None,
         "judged": at.judged if at.judged >= 0 else None,
         "stopped": outcome.stopped,
+        "faulty": outcome.faulty,
         "told": tuple(told),
     }
     done = (dataset.about.count or len(skipped)) - len(skipped) if dataset.about.count else outcome.images
     return TaskResult(done + len(skipped), done, skipped, ending.outputs, summary, ending.card)
+
+
+def _faulty(images: Mapping[str, int]) -> str:
+    """What is said of faces that were left out of `images`."""
+    few = ", ".join([*images][:SHOWN]) + (", ..." if len(images) > SHOWN else "")
+    count = sum(images.values())
+    return f"left out {count} {'face' if count == 1 else 'faces'} whose box has no area or is outside its image: {few}"
