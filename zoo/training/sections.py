@@ -53,7 +53,9 @@ class Account:
         return UsageError(f"{self.file}: {why}.")
 
     def _ignored(self, name: str) -> bool:
-        return any(one == EVERYTHING or f".{one}." in f".{name}." for one in self.ignore)
+        """Whether a name, or a part of it, may be ignored; ``type`` alone would mean too much."""
+        named = (one for one in self.ignore if one != "type")
+        return any(one == EVERYTHING or f".{one}." in f".{name}." for one in named)
 
 
 class Section:
