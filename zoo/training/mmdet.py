@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 
 from torch import distributed
 
-from zoo.options import describe
 from zoo.plugins import resolve
 from zoo.specs import MethodSpec, ModelCard, Preprocess
 from zoo.training import pipeline
-from zoo.training.options import TrainOptions
 from zoo.training.recipe import Optimiser, Recipe, Schedule
 from zoo.training.sections import Section
 
@@ -47,9 +45,6 @@ SET = ("type", "ann_file", "img_prefix", "seg_prefix", "proposal_file", "data_ro
 HOOKS = ("CheckInvalidLossHook", "EmptyCacheHook", "IterTimerHook", "MemoryProfilerHook", "NumClassCheckHook",
          "SetEpochInfoHook", "TensorboardLoggerHook", "TextLoggerHook", "WandbLoggerHook")  # fmt: skip
 """Hooks that look on."""
-
-HALF = "float16"
-"""The precision that ``fp16`` asks for."""
 
 
 @dataclass(frozen=True)
@@ -246,10 +241,7 @@ def _precision(root: Section, own: Recipe) -> str:
     if "fp16" not in root:
         return own.precision
     root.section("fp16").leave_all()
-    if HALF not in describe(TrainOptions)["precision"].choices:
-        root.refuse("fp16", "precision=bfloat16 is what there is")
-        return own.precision
-    return HALF
+    return "float16"
 
 
 def _rest(root: Section) -> None:

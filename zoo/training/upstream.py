@@ -82,8 +82,8 @@ def departing(card: ModelCard, arguments: Mapping[str, Any]) -> ModelCard:
     reading = {name: told.get(name, value) for name, value in card.arguments.items()}
     keypoints = KEYPOINTS * bool(arguments["keypoints"]) if "keypoints" in arguments else card.keypoints
     return replace(
-        made, arguments=reading, keypoints=keypoints, outputs=network.outputs if card.outputs else (), parameters=0,
-        mflops=0.0, metrics=(),
+        made, arguments=reading, keypoints=keypoints, outputs=network.outputs if card.outputs else (),
+        parameters=sum(one.numel() for one in network.parameters()), mflops=0.0, metrics=(),
     )  # fmt: skip
 
 
