@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs PyTorch")
 from click.testing import CliRunner  # noqa: E402
 
 import zoo  # noqa: E402
+from tests.training.configurations import write  # noqa: E402
 from tests.training.photographs import PAIR, labelled  # noqa: E402
 from tests.training.test_engine import DETECTORS, SMALL, tensors, train  # noqa: E402
 from zoo import tasks  # noqa: E402
@@ -28,6 +29,7 @@ from zoo.plugins import catalogue, resolve  # noqa: E402
 from zoo.requests import Silent  # noqa: E402
 from zoo.specs import ModelCard  # noqa: E402
 from zoo.training import variants  # noqa: E402
+from zoo.training.upstream import planned  # noqa: E402
 
 NARROW = {"network.widths": "16,32,32,32,32,32", "network.features": "32"}
 """A YuNet of a third of the numbers."""
@@ -222,6 +224,20 @@ def test_tensors_alone_tell_a_network_of_ones_own_too(fixtures: Path, tmp_path: 
     result = train(data, tmp_path / "run", epochs=1, model=str(path))
     assert result.card is not None
     assert (result.card.parameters, result.card.mflops) == (parameters(build(card)), 0.0)
+
+
+def test_fields_depart_from_a_configuration_of_the_originals_too(tmp_path: Path) -> None:
+    """But not so that its loss would be that of another network."""
+    file = write(tmp_path / "configs") / "yunet.py"
+
+    def card(**values: str) -> ModelCard:
+        return planned(tasks.request("yunet", "train", ["set"], values, file))[0].card
+
+    made = card(**{"network.features": "24"})
+    assert (made.network["features"], [*made.network["widths"]]) == (24, [16, 32, 32, 32, 32, 32])
+    assert variants.told(made, variants.amount(made, 64), made).endswith("(yunet_n: 75,856 and 5.4 M)")
+    with pytest.raises(UsageError, match="change the configuration instead"):
+        card(**{"network.pooled": "0,2,3", "network.taps": "2,3,4"})
 
 
 def test_fields_come_from_a_file_and_from_flags(fixtures: Path, tmp_path: Path) -> None:

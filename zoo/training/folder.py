@@ -88,6 +88,7 @@ def readme(card: ModelCard, config: Mapping[str, Any], figures: tuple[Metric, ..
     rows = {
         "Labelled set": ", ".join(config["inputs"]),
         "Began with": config["begun"] or "random weights",
+        "Configuration": config["options"].get("upstream") or "the method's own recipe",
         "Recipe": f"{recipe['epochs']} epochs, {recipe['batch']} images of {recipe['side']}x{recipe['side']} a step",
         "Optimiser": ", ".join(f"{name} {value:g}" for name, value in recipe["optimiser"].items()),
         "Schedule": ", ".join(f"{name} {_shown(value)}" for name, value in recipe["schedule"].items()),

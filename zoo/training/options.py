@@ -32,6 +32,8 @@ class TrainOptions:
         "recipe", "Numbers that the network computes with; in float16 the loss is scaled."
     )
     seed: int = option(0, "Seed of first weights, order and augmentation.", least=0)
+    upstream: str = option("", "Configuration (.py) of the original's to train by, as --config takes it, too.")
+    ignore: tuple[str, ...] = option((), "Fields of that configuration that may go unheeded; all: any.")
     init: str = option(
         "",
         "Model or weight file to start from, a classifier's for the backbone alone, or random. Default: the file that"

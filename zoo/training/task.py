@@ -32,6 +32,7 @@ from zoo.training.log import Log
 from zoo.training.options import TrainOptions
 from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
+from zoo.training.upstream import planned
 from zoo.weights import WeightStore
 
 RANDOM = "random"
@@ -50,11 +51,11 @@ def run(request: TaskRequest) -> TaskResult:
     and what a resumed run needs. Raises `UsageError` for no set or several, no output folder, one that holds a run, or
     options that do not fit; `InputError` for a set without boxes or images; and as `Engine.run`.
     """
-    options: TrainOptions = request.options
-    folder = _folder(request, options.resume)
+    folder = _folder(request, request.options.resume)
     base = request.card
-    request = replace(request, card=variants.variant(base, options.network))
-    recipe = adjusted(resolve(request.method.recipe)(request.card), options, request.card.preprocess.multiple)
+    request, recipe = planned(request)
+    options: TrainOptions = request.options
+    recipe = adjusted(recipe, options, request.card.preprocess.multiple)
     counted = variants.amount(request.card, recipe.side)
     dataset = _dataset(request.inputs, options)
     torch.manual_seed(options.seed)

@@ -56,9 +56,12 @@ def amount(card: ModelCard, side: int) -> Amount:
 
 
 def told(card: ModelCard, counted: Amount, base: ModelCard) -> str:
-    """A line for people: the `counted` amount of the network of `card`, and that of the `base` that it departs from."""
+    """A line for people: the `counted` amount of the network of `card`, and that of the model that it departs from: the
+    one of its name or, where nobody knows that, the `base`."""
     macs, size = f"{counted.macs / 1e6:,.1f} M", f"{counted.side}x{counted.side}"
-    beside = ""
+    beside, cards = "", catalogue().cards
+    if card.id in cards:
+        base = cards[card.id]
     if card.network != base.network:
         before = amount(base, counted.side)
         beside = f" ({base.id}: {before.parameters:,} and {before.macs / 1e6:,.1f} M)"
