@@ -15,7 +15,7 @@ from zoo.errors import UsageError, suggestion
 from zoo.files import sha256
 from zoo.inference import loading
 from zoo.inference.model import Model
-from zoo.options import Option, describe, make, option, read_config, split
+from zoo.options import Option, describe, dotted, make, option, read_config, split
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Progress, Silent, TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
@@ -85,7 +85,7 @@ def request(
     from_file = _configured(config, *classes) if config else {}
     split(from_file, *classes, where=str(config))
     begun = {name: value for name, value in found.defaults.items() if name in describe(model_class)}
-    parts = split({**begun, **from_file, **(values or {})}, *classes)
+    parts = split({**begun, **dotted(from_file), **dotted(values or {})}, *classes)
     choice: ModelChoice = make(choice_class, parts[0])
     settings = asdict(choice) | asdict(make(model_class, parts[1]))
     card = loading.find_card(choice.model or spec.default, choice.card)

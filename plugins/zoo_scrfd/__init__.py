@@ -36,4 +36,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         native="zoo_scrfd.native:native",
         recipe="zoo_scrfd.recipe:recipe",
         objective="zoo_scrfd.objective:objective",
+        variant="zoo_scrfd.recipe:variant",
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zoo.specs import ModelCard
 from zoo.training.augment import Flip, Resize, SquareCrop
 from zoo.training.colours import Photometric
 from zoo.training.recipe import Optimiser, Recipe, Schedule
+from zoo_scrfd.head import KEYPOINTS
 from zoo_scrfd.losses import Loss
-from zoo_scrfd.network import initialise
+from zoo_scrfd.network import Scrfd, initialise
 
 CROPS = (0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 """The sides of the squares, as parts of the image's shorter side: the sample redistribution of the paper."""
@@ -22,9 +25,9 @@ BATCHES = {"scrfd_500m_bnkps": 64}
 
 def recipe(card: ModelCard) -> Recipe:
     """The original's: 32 images a step (four devices with 8), 640 epochs, colours changed."""
-    name = card.architecture
+    name, strides = card.architecture, tuple(card.arguments["strides"])
     return Recipe(
-        loss=Loss(),
+        loss=Loss(strides, sizes(len(strides), card.arguments["anchors"])),
         augmentation=(SquareCrop(CROPS, clip=name not in WHOLE), Resize(640, 640), Flip(), Photometric()),
         epochs=640,
         batch=BATCHES.get(name, 32),
@@ -32,3 +35,16 @@ def recipe(card: ModelCard) -> Recipe:
         schedule=Schedule(drops=(440, 544), warmup=1500),
         initialise=initialise,
     )
+
+
+def sizes(levels: int, anchors: int) -> tuple[tuple[float, ...], ...]:
+    """The sides in pixels of the `anchors` of a cell, for each level: from 16 pixels on, a fourfold a level, in even
+    ratios. Two on three levels are the original's: 16 and 32, 64 and 128, 256 and 512."""
+    return tuple(tuple(16 * 4 ** (level + number / anchors) for number in range(anchors)) for level in range(levels))
+
+
+def variant(card: ModelCard, network: Scrfd) -> ModelCard:
+    """`card` with the strides, anchors and keypoints of `network`."""
+    config = network.config
+    arguments = {**card.arguments, "strides": [*config.strides], "anchors": config.anchors}
+    return replace(card, arguments=arguments, keypoints=KEYPOINTS if config.keypoints else 0)

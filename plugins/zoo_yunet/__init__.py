@@ -28,4 +28,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         native="zoo_yunet.native:native",
         recipe="zoo_yunet.recipe:recipe",
         objective="zoo_yunet.objective:objective",
+        variant="zoo_yunet.recipe:variant",
     )

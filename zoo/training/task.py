@@ -15,13 +15,14 @@ from torch import nn
 
 from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.inference.artifacts import identify
+from zoo.inference.artifacts import format_of, meant
+from zoo.inference.loading import is_a_path
 from zoo.models.edges import network as build
-from zoo.networks.state import load_state
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
 from zoo.specs import UNKNOWN, Licences, ModelCard
+from zoo.training import backbones, variants
 from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
 from zoo.training.folder import BEST, LAST, WEIGHTS, Ending
@@ -33,6 +34,9 @@ from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
 from zoo.training.upstream import planned
 from zoo.weights import WeightStore
+
+RANDOM = "random"
+"""What `init` says for random weights where a file of weights is named as the model."""
 
 SHOWN = 5
 """Of how many images it is said by name that faces were left out."""
@@ -48,19 +52,21 @@ def run(request: TaskRequest) -> TaskResult:
     options that do not fit; `InputError` for a set without boxes or images; and as `Engine.run`.
     """
     folder = _folder(request, request.options.resume)
+    base = request.card
     request, recipe = planned(request)
     options: TrainOptions = request.options
     recipe = adjusted(recipe, options, request.card.preprocess.multiple)
+    counted = variants.amount(request.card, recipe.side)
     dataset = _dataset(request.inputs, options)
     torch.manual_seed(options.seed)
-    network, begun = _network(request, recipe)
+    network, begun, taken = _network(request, recipe)
     card = _card(request.card, options.name, begun)
     used = threads.count(request.settings.get("threads", 0))
     with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
         progress = request.progress if processes.first else Silent()
         judge = open_judge(request, used)
         log = Log(folder, silent=not processes.first, board=options.tensorboard)
-        ending = Ending(folder, card, _config(request, recipe, begun), judge)
+        ending = Ending(folder, card, _config(request, recipe, begun or taken, counted), judge)
         engine = Engine(
             Learner(network, recipe, card.preprocess, processes), folder, ending.keep, log, progress,
             options.save_every, options.log_every, _judgement(judge, folder, options),
@@ -68,6 +74,8 @@ def run(request: TaskRequest) -> TaskResult:
         )  # fmt: skip
         if options.resume:
             engine.restore()
+        for line in (variants.told(request.card, counted, base), *([] if options.resume or not taken else [taken])):
+            progress.note(line)
         progress.start(f"{card.id}: learning", _left(engine, dataset))
         outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
         log.close()
@@ -136,21 +144,30 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
     return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
 
 
-def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str]:
-    """The network with its first weights, and what these came from, empty for random ones."""
+def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str, str]:
+    """The network with its first weights, what all of these came from, empty for random ones, and a line that tells
+    what a part of them came from, if one did."""
     network: nn.Module = build(request.card)
     if recipe.initialise is not None:
         recipe.initialise(network)
     settings = request.settings
-    named = settings["model"] if Path(settings.get("model") or "").is_file() else ""
-    begin = request.options.init or settings.get("weights") or named
-    if begin:
-        _load(network, begin, request)
-    return network, begin
+    named = settings["model"] if settings.get("model") and is_a_path(settings["model"]) else ""
+    start = request.options.init or settings.get("weights") or named
+    if not start or start == RANDOM:
+        return network, "", ""
+    try:
+        taken = _load(network, start, request, recipe)
+    except ModelError as error:
+        if request.options.init or not request.options.network:
+            raise
+        sentence = str(error).rstrip(".")
+        raise UsageError(f"{sentence}; say init={RANDOM} to begin anew with the network.* that you set.") from None
+    return network, "" if taken else start, taken
 
 
-def _load(network: nn.Module, begin: str, request: TaskRequest) -> None:
-    """Put the weights of `begin`, a file or the id of a model, into `network`."""
+def _load(network: nn.Module, begin: str, request: TaskRequest, recipe: Recipe) -> str:
+    """Put the weights of `begin`, a file or the id of a model, into `network` or into a part of it: then what was taken
+    is returned, as a line."""
     cards = catalogue().cards
     if begin in cards:
         card = cards[begin]
@@ -160,12 +177,12 @@ def _load(network: nn.Module, begin: str, request: TaskRequest) -> None:
         store = WeightStore(progress=request.progress, say=request.progress.note)
         path, kind = store.path(file, card.id, card.licences), file.format
     else:
-        artifact = identify(Path(begin))
-        path, kind = artifact.path, artifact.format
+        path = meant(Path(begin))
+        kind = format_of(path).name
     spec = catalogue().formats[kind]
     if not spec.state:
         raise ModelError(f"{path} is a {kind} file, whose weights training cannot start from; convert it to {WEIGHTS}.")
-    load_state(network, resolve(spec.state)(path), str(path))
+    return backbones.begin(network, resolve(spec.state)(path), str(path), recipe.rename)
 
 
 def _card(card: ModelCard, name: str, begun: str) -> ModelCard:
@@ -183,13 +200,14 @@ def _device(name: str) -> torch.device:
         raise UsageError(f"torch has no device {name!r}: {error}.") from None
 
 
-def _config(request: TaskRequest, recipe: Recipe, begun: str) -> dict[str, Any]:
+def _config(request: TaskRequest, recipe: Recipe, begun: str, counted: variants.Amount) -> dict[str, Any]:
     return {
         "task": f"{request.method.name} {request.task}",
         "model": request.card.id,
         "begun": begun,
         "inputs": list(request.inputs),
         "options": dict(request.settings),
+        "network": variants.document(request.card, counted),
         "recipe": json.loads(json.dumps(recipe.document())),
     }
 
@@ -227,6 +245,8 @@ def _result(
     summary = {
         "model": ending.card.id,
         "device": device,
+        "parameters": ending.config["network"]["parameters"],
+        "macs": ending.config["network"]["macs"],
         "images": outcome.images,
         "seconds": round(outcome.seconds, 3),
         "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),

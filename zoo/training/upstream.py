@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.inference.loading import is_a_path
 from zoo.models.edges import network as build
 from zoo.models.plan import upstream_document
 from zoo.plugins import catalogue, resolve
@@ -19,9 +20,7 @@ from zoo.training.mmdet import processes, read
 from zoo.training.options import TrainOptions
 from zoo.training.recipe import Recipe
 from zoo.training.sections import Account
-
-KEYPOINTS = 5
-"""How many points a face has, where a network finds any."""
+from zoo.training.variants import variant
 
 
 def planned(request: TaskRequest) -> tuple[TaskRequest, Recipe]:
@@ -35,19 +34,26 @@ def planned(request: TaskRequest) -> tuple[TaskRequest, Recipe]:
     if not options.upstream:
         if options.ignore:
             raise UsageError("ignore is for fields of a configuration of the original's, which --config FILE.py names.")
-        return request, resolve(request.method.recipe)(request.card)
+        card = variant(request.card, options.network)
+        return replace(request, card=card), resolve(request.method.recipe)(card)
     account = Account(Path(options.upstream), options.ignore)
     document = upstream_document(account.file)
     card = described(document, request, account)
+    made = variant(card, options.network)
+    if options.network and made.arguments != card.arguments:
+        raise UsageError(
+            f"{account.file} says how its own network's outputs are learnt, and network.* asks for others"
+            f" ({dict(made.arguments)}, not {dict(card.arguments)}); change the configuration instead."
+        )
     said = read(account.root(document), request.method, card)
     ignored = account.settle()
     if said.preprocess is not card.preprocess:
         ignored = (*ignored, f"the normalisation of {card.id}; images are normalised as the configuration says")
     _tell(request, account.file, said.recipe, ignored)
     settings = request.settings
-    if not (options.init or settings.get("weights") or Path(settings.get("model") or "").is_file()):
+    if not (options.init or settings.get("weights") or (settings.get("model") and is_a_path(settings["model"]))):
         options = replace(options, init=said.begin)
-    return replace(request, card=replace(card, preprocess=said.preprocess), options=options), said.recipe
+    return replace(request, card=replace(made, preprocess=said.preprocess), options=options), said.recipe
 
 
 def described(document: Mapping[str, Any], request: TaskRequest, account: Account) -> ModelCard:
@@ -63,28 +69,12 @@ def described(document: Mapping[str, Any], request: TaskRequest, account: Accoun
     alike = [one for one in catalogue().cards.values() if (one.method, one.architecture) == (method.name, architecture)]
     if not alike:
         raise account.wrong(f"it describes a {architecture}, of which there is no card")
-    card = departing(alike[0], arguments)
+    card = variant(alike[0], arguments)
     if not request.settings.get("model"):
         return card
     if build(card).config != build(request.card).config:
         raise account.wrong(f"it describes another network than {request.card.id}'s; leave --model out, or the file")
     return request.card
-
-
-def departing(card: ModelCard, arguments: Mapping[str, Any]) -> ModelCard:
-    """`card` with a network that departs from its architecture in `arguments`, and what follows from that for how its
-    outputs are read."""
-    if not arguments:
-        return card
-    made = replace(card, network={**card.network, **arguments})
-    network = build(made)
-    told = {"strides": list(network.config.strides), **{name: arguments[name] for name in arguments}}
-    reading = {name: told.get(name, value) for name, value in card.arguments.items()}
-    keypoints = KEYPOINTS * bool(arguments["keypoints"]) if "keypoints" in arguments else card.keypoints
-    return replace(
-        made, arguments=reading, keypoints=keypoints, outputs=network.outputs if card.outputs else (),
-        parameters=sum(one.numel() for one in network.parameters()), mflops=0.0, metrics=(),
-    )  # fmt: skip
 
 
 def _tell(request: TaskRequest, file: Path, recipe: Recipe, ignored: tuple[str, ...]) -> None:
