@@ -15,6 +15,7 @@ from tests.training.photographs import PAIR, labelled  # noqa: E402
 from tests.training.test_engine import SMALL, tensors, train  # noqa: E402
 from zoo.cli.app import run  # noqa: E402
 from zoo.datasets.sample import Annotation  # noqa: E402
+from zoo.errors import UsageError  # noqa: E402
 from zoo.training.augment import Labelled  # noqa: E402
 from zoo.training.targets import batch  # noqa: E402
 
@@ -73,6 +74,11 @@ def test_faces_of_other_formats_may_be_no_numbers() -> None:
     assert targets.faces.tolist() == [[True, False, False]]
     assert targets.boxes.isfinite().all()
     assert not targets.keypoints.any()
+
+
+def test_one_cell_cannot_be_normalised(fixtures: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="1 image of 32x32 leaves one cell"):
+        train(labelled(tmp_path, fixtures), tmp_path / "run", "scrfd", model="scrfd_500m_bnkps", epochs=1, side=32)
 
 
 @pytest.mark.parametrize("count", [1, 2])

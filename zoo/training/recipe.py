@@ -48,7 +48,7 @@ class Recipe:
     the gradients; 0 is none. `precision` is what the network computes with, ``float32``, ``bfloat16`` or ``float16``;
     the loss and the weights stay float32. `initialise` gives a network the random weights to begin with; where it is
     None they are torch's own. `rename` is called with a network and the name that another program gives a tensor of its
-    backbone, and returns the network's own name (see `zoo.training.backbones.begin`).
+    backbone, and returns the network's own name (see `zoo.training.beginning.begin`).
     """
 
     loss: Callable[..., dict[str, Any]]

@@ -11,21 +11,17 @@ from typing import Any
 
 import cv2
 import torch
-from torch import nn
 
 from zoo.datasets.dataset import Dataset, open_dataset
-from zoo.errors import InputError, ModelError, UsageError
-from zoo.inference.artifacts import format_of, meant
-from zoo.inference.loading import is_a_path
-from zoo.models.edges import network as build
-from zoo.plugins import catalogue, resolve
+from zoo.errors import InputError, UsageError
 from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
 from zoo.specs import UNKNOWN, Licences, ModelCard
-from zoo.training import backbones, variants
+from zoo.training import variants
+from zoo.training.beginning import first
 from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
-from zoo.training.folder import BEST, LAST, WEIGHTS, Ending
+from zoo.training.folder import BEST, LAST, Ending
 from zoo.training.judging import Judge, open_judge
 from zoo.training.learner import Learner
 from zoo.training.log import Log
@@ -33,10 +29,6 @@ from zoo.training.options import TrainOptions
 from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
 from zoo.training.upstream import planned
-from zoo.weights import WeightStore
-
-RANDOM = "random"
-"""What `init` says for random weights where a file of weights is named as the model."""
 
 SHOWN = 5
 """Of how many images it is said by name that faces were left out."""
@@ -59,7 +51,7 @@ def run(request: TaskRequest) -> TaskResult:
     counted = variants.amount(request.card, recipe.side)
     dataset = _dataset(request.inputs, options)
     torch.manual_seed(options.seed)
-    network, begun, taken = _network(request, recipe)
+    network, begun, taken = first(request, recipe)
     card = _card(request.card, options.name, begun)
     used = threads.count(request.settings.get("threads", 0))
     with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
@@ -142,47 +134,6 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
         if dataset.about.count is None:
             raise InputError(f"{dataset.path} does not say how many samples it has, which several processes need.")
     return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
-
-
-def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str, str]:
-    """The network with its first weights, what all of these came from, empty for random ones, and a line that tells
-    what a part of them came from, if one did."""
-    network: nn.Module = build(request.card)
-    if recipe.initialise is not None:
-        recipe.initialise(network)
-    settings = request.settings
-    named = settings["model"] if settings.get("model") and is_a_path(settings["model"]) else ""
-    start = request.options.init or settings.get("weights") or named
-    if not start or start == RANDOM:
-        return network, "", ""
-    try:
-        taken = _load(network, start, request, recipe)
-    except ModelError as error:
-        if request.options.init or not request.options.network:
-            raise
-        sentence = str(error).rstrip(".")
-        raise UsageError(f"{sentence}; say init={RANDOM} to begin anew with the network.* that you set.") from None
-    return network, "" if taken else start, taken
-
-
-def _load(network: nn.Module, begin: str, request: TaskRequest, recipe: Recipe) -> str:
-    """Put the weights of `begin`, a file or the id of a model, into `network` or into a part of it: then what was taken
-    is returned, as a line."""
-    cards = catalogue().cards
-    if begin in cards:
-        card = cards[begin]
-        file = next((one for one in card.weights if one.format == WEIGHTS), None)
-        if file is None:
-            raise ModelError(f"No weights of {begin} are published that training could start from; give a file.")
-        store = WeightStore(progress=request.progress, say=request.progress.note)
-        path, kind = store.path(file, card.id, card.licences), file.format
-    else:
-        path = meant(Path(begin))
-        kind = format_of(path).name
-    spec = catalogue().formats[kind]
-    if not spec.state:
-        raise ModelError(f"{path} is a {kind} file, whose weights training cannot start from; convert it to {WEIGHTS}.")
-    return backbones.begin(network, resolve(spec.state)(path), str(path), recipe.rename)
 
 
 def _card(card: ModelCard, name: str, begun: str) -> ModelCard:

@@ -19,7 +19,7 @@ from tests.training.test_engine import tensors, train  # noqa: E402
 from tests.training.test_variants import Notes  # noqa: E402
 from zoo import tasks  # noqa: E402
 from zoo.errors import ModelError  # noqa: E402
-from zoo.training.backbones import begin  # noqa: E402
+from zoo.training.beginning import begin  # noqa: E402
 from zoo.training.log import LOG  # noqa: E402
 
 PRETRAINED = "mobilenetV1X0.25_pretrain.tar"
