@@ -183,7 +183,8 @@ def _result(
     request: TaskRequest, outcome: Outcome, ending: Ending, dataset: Dataset, judged: tuple[str, ...], device: str
 ) -> TaskResult:
     at, skipped, best = outcome.position, tuple(outcome.skipped.values()), ending.folder / BEST
-    told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s", *judged]
+    rate = outcome.images / max(outcome.seconds, 1e-9)
+    told = [f"{_counted(at.epoch, 'epoch')}, {_counted(at.step, 'step')}, {rate:.1f} images/s", *judged]
     if at.judged >= 0:
         ended = ", ended early" if outcome.early else ""
         told.append(f"best judged {at.judged:.4f}, the mean of the figures{ended}")
@@ -214,5 +215,9 @@ def _result(
 def _faulty(images: Mapping[str, int]) -> str:
     """What is said of faces that were left out of `images`."""
     few = ", ".join([*images][:SHOWN]) + (", ..." if len(images) > SHOWN else "")
-    count = sum(images.values())
-    return f"left out {count} {'face' if count == 1 else 'faces'} whose box has no area or is outside its image: {few}"
+    faces = _counted(sum(images.values()), "face")
+    return f"left out {faces} whose box has no area or is outside its image: {few}"
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
