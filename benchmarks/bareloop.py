@@ -37,9 +37,8 @@ class Loop:
         self.mean = torch.tensor(preprocess.mean, device=device).view(3, 1, 1)
         self.factor = preprocess.scale / torch.tensor(preprocess.std, device=device).view(3, 1, 1)
 
-    def __call__(self, batches: Iterable[tuple[Tensor, Targets]]) -> int:
-        """Learn from `batches`, and give the number of their images."""
-        done = 0
+    def __call__(self, batches: Iterable[tuple[Tensor, Targets]]) -> None:
+        """Learn from `batches`."""
         for images, targets in batches:
             images = images.to(self.device, non_blocking=True)
             images = images.flip(1) if self.turned else images
@@ -49,8 +48,6 @@ class Loop:
             self.optimiser.zero_grad()
             total.backward()
             self.optimiser.step()
-            done += len(images)
-        return done
 
 
 class Photographs(data.Dataset[Labelled]):

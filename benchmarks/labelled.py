@@ -6,7 +6,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import cv2
@@ -33,17 +35,20 @@ def known() -> tuple[str, ...]:
     return tuple(sorted(image.get("file", "") for tree in trees for image in tree.iter("image")))
 
 
-def photographs(folder: Path, names: Collection[str] = ()) -> Path:
+def photographs(folder: Path, names: Collection[str] = (), copies: int = 1) -> Path:
     """Those of dlib's photographs that are called `names`, all by default, in `folder` as one labelled set: boxes as
-    its XML has them, and 68 landmarks, of which training makes five keypoints."""
+    its XML has them, and 68 landmarks, of which training makes five keypoints. Each is there under so many names as
+    `copies` says, so that an epoch shows it as often, each time augmented in another way."""
     folder.mkdir(parents=True)
     root = ElementTree.Element("dataset")
     images = ElementTree.SubElement(root, "images")
-    for file in FILES:
+    for file, copy in product(FILES, range(copies)):
         for image in ElementTree.parse(DLIB / file).iter("image"):
-            if not names or image.get("file") in names:
+            name = image.get("file", "")
+            if not names or name in names:
+                image.set("file", f"{copy}_{name}")
                 images.append(image)
-                shutil.copy(DLIB / image.get("file", ""), folder)
+                shutil.copy(DLIB / name, folder / f"{copy}_{name}")
     path = folder / "faces.xml"
     ElementTree.ElementTree(root).write(path)
     return path
@@ -78,7 +83,7 @@ def _pictures() -> Iterator[Labelled]:
         for sample in open_dataset(photographs(Path(folder) / "set")):
             small = label(sample)
             scale = LONGEST / max(small.image.shape[:2])
-            image = cv2.resize(small.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+            image: Any = cv2.resize(small.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
             yield small.moved(image, (scale, scale))
 
 
@@ -86,7 +91,7 @@ def drawing(seed: int) -> Labelled:
     """A drawing with up to ten faces: a coarse noise, and ovals with two eyes, a nose and a mouth."""
     dice = np.random.default_rng(seed)
     coarse = dice.integers(0, 256, (48, 64, 3), np.uint8)
-    image: Image = cv2.resize(coarse, (LONGEST, LONGEST * 3 // 4), interpolation=cv2.INTER_CUBIC)
+    image: Any = cv2.resize(coarse, (LONGEST, LONGEST * 3 // 4), interpolation=cv2.INTER_CUBIC)
     sides = dice.uniform(40, 200, dice.integers(1, 11))
     corners = dice.random((len(sides), 2)) * (np.array(image.shape[1::-1]) - sides[:, None])
     inside = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.75], [0.65, 0.75]])

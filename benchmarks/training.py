@@ -80,15 +80,17 @@ def setting(name: str, options: argparse.Namespace) -> Setting:
     card = known.cards[name]
     kind = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     recipe: Recipe = resolve(known.methods[known.cards.document(name)["method"]].recipe)(card)
-    given = {key: getattr(options, key) or (SMALL[key] if kind == "cpu" else getattr(recipe, key)) for key in SMALL}
-    constant = {"schedule": Schedule(), "optimiser": replace(recipe.optimiser, rate=RATE)}
-    made = replace(recipe, **given, **constant, precision=options.precision)
+    given: dict[str, Any] = {
+        key: getattr(options, key) or (SMALL[key] if kind == "cpu" else getattr(recipe, key)) for key in SMALL
+    }
+    given |= {"schedule": Schedule(), "optimiser": replace(recipe.optimiser, rate=RATE)}
+    made = replace(recipe, **given, precision=options.precision)
     return Setting(card, made, torch.device(kind), options.workers or threads.count())
 
 
 @dataclass
 class Stopwatch:
-    """A feed that gives the batches of another, or those that it `held`s, and notes the time from the moment the first
+    """A feed that gives the batches of another, or those that are `held`, and notes the time from the moment the first
     one is asked for to the end of the step with the last one: what the end of an epoch saves is not in it."""
 
     wait: Callable[[], None]
@@ -132,11 +134,12 @@ def measure(names: Sequence[str], options: argparse.Namespace) -> Report:
     report = Report("training")
     torch.set_num_threads(threads.count())
     cv2.setNumThreads(1)
+    settings = {name: setting(name, options) for name in names or MODELS}
+    count = max(options.images, *(chosen.recipe.batch for chosen in settings.values()))
     with tempfile.TemporaryDirectory() as folder:
-        dataset = open_dataset(many(Path(folder) / "set", options.images))
-        report.facts["images"] = {"count": options.images, "dlib": bool(photographed())}
-        for name in names or MODELS:
-            chosen = setting(name, options)
+        dataset = open_dataset(many(Path(folder) / "set", count))
+        report.facts["images"] = {"count": count, "of": "dlib" if photographed() else "drawings"}
+        for name, chosen in settings.items():
             facts = _facts(chosen)
             facts |= _steps(report, name, chosen, dataset, options, Path(folder))
             facts |= _epochs(report, name, chosen, dataset, options.rounds, Path(folder))
@@ -154,18 +157,19 @@ def _steps(
     held = [one for one, _ in zip(whole, range(options.steps), strict=False)]
     ours, watch = Ours(chosen, folder), Stopwatch(chosen.wait, held=held)
     loop = Loop(chosen.network(), chosen.recipe, chosen.card.preprocess, chosen.device)
-    pairs, ends = [(one.images, one.targets) for one in held], list[float]()
+    pairs: list[Any] = [(one.images, one.targets) for one in held]
+    ends, images = list[float](), len(held) * feed.size
 
     def engine() -> float:
         outcome = ours.epoch(watch)
         ends.append(outcome.seconds - watch.taken)
-        return options.steps * feed.size / watch.taken
+        return images / watch.taken
 
     def bare() -> float:
         began = time.perf_counter()
-        done = loop(pairs)
+        loop(pairs)
         chosen.wait()
-        return done / (time.perf_counter() - began)
+        return images / (time.perf_counter() - began)
 
     taken = in_turn(options.rounds, {"zoo": engine, "bare": bare})
     report.compare(f"{name}, steps alone", "bare loop", taken["zoo"], taken["bare"], "images/s", least=BAR)
