@@ -50,7 +50,7 @@ def write(
         "schema": SCHEMA,
         **facts,
         "outputs": [describe(output, path.parent, hashes) for output in outputs],
-        "versions": _versions(),
+        "versions": versions(),
         "run": {"finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), **run},
     }
     document["seal"] = seal(document)
@@ -130,7 +130,8 @@ def _files(root: str, folder: str) -> Iterator[tuple[str, int]]:
                 yield folder + entry.name, entry.stat().st_size
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of the zoo, of Python and of the packages that results may depend on, by name."""
     found = {"zoo": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

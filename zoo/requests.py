@@ -75,7 +75,8 @@ class Skip:
 @dataclass(frozen=True)
 class TaskResult:
     """What came of it. Every input is accounted for: ``inputs == done + len(skipped)``. `card` is that of the model it
-    was done with, where this is another than the request's."""
+    was done with, where this is another than the request's. `process` is the number of one of several processes that
+    shared the work, of which the number 0 tells and writes the receipt."""
 
     inputs: int
     done: int
@@ -83,10 +84,17 @@ class TaskResult:
     outputs: tuple[Path, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
     card: ModelCard | None = None
+    process: int | None = None
+
+    @property
+    def aside(self) -> bool:
+        """Whether another process tells of it."""
+        return bool(self.process)
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 when no input could be used, 3 when some were skipped."""
-        if not self.skipped:
+        """0 done, 1 when no input could be used, 3 when some were skipped, but of several processes: who started them
+        would take that for a failure."""
+        if not self.skipped or (self.process is not None and self.done):
             return errors.DONE
         return errors.SKIPPED if self.done else errors.FAILED

@@ -135,7 +135,7 @@ def run(asked: TaskRequest) -> TaskResult:
         raise
     for name, wrapper in reversed(wrappers):
         result = _pass_result(name, wrapper, result)
-    if asked.out is not None:
+    if asked.out is not None and not result.aside:
         _write_receipt(asked.out, asked, result, time.perf_counter() - started)
     return result
 

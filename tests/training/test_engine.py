@@ -28,8 +28,11 @@ from zoo.requests import TaskResult  # noqa: E402
 from zoo.specs import Preprocess  # noqa: E402
 from zoo.training import curves  # noqa: E402
 from zoo.training.augment import Resize  # noqa: E402
-from zoo.training.engine import LOG, STATE, Engine, Normalise  # noqa: E402
+from zoo.training.engine import STATE, Engine  # noqa: E402
 from zoo.training.feed import Batch, Feed  # noqa: E402
+from zoo.training.learner import Learner, Normalise  # noqa: E402
+from zoo.training.log import LOG  # noqa: E402
+from zoo.training.processes import Processes  # noqa: E402
 from zoo.training.recipe import Recipe, Schedule  # noqa: E402
 
 DETECTORS = ("yunet", "scrfd", "retinaface")
@@ -212,25 +215,38 @@ def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, 
         train(tmp_path, tmp_path / "run")
 
 
-def test_the_loss_is_drawn(fixtures: Path, tmp_path: Path) -> None:
+def test_the_curves_are_drawn(fixtures: Path, tmp_path: Path) -> None:
     train(labelled(tmp_path, fixtures), tmp_path / "run", epochs=2)
-    assert len(curves.means(tmp_path / "run" / LOG)) == 2
-    assert cv2.imread(str(tmp_path / "run" / "loss.png")) is not None
-    rising, falling = curves.draw([0.2, 90.0]), curves.draw([90.0, 0.2])
+    records = curves.read(tmp_path / "run" / LOG)
+    assert len(curves.means(records)) == 2
+    assert cv2.imread(str(tmp_path / "run" / "curves.png")) is not None
+
+    def drawn(*losses: float, **more: float) -> Any:
+        steps = [{"epoch": n, "step": n + 1, "rate": 0.1, "loss": loss, "box": loss} for n, loss in enumerate(losses)]
+        means = [{"epoch": n, "step": n + 1, "mean": loss, **more} for n, loss in enumerate(losses)]
+        return curves.draw([*steps, *means])
+
+    rising, falling = drawn(0.2, 90.0), drawn(90.0, 0.2)
     assert rising.shape == falling.shape
     assert (rising != falling).any()
+    assert (drawn(0.2, 90.0, judged=0.5) != rising).any()
     for losses in ([0.0], [1.0], [1e-3] * 5):
-        assert curves.draw(losses).shape == rising.shape
+        assert drawn(*losses).shape == rising.shape
 
 
-def test_half_precision_learns_too(fixtures: Path, tmp_path: Path) -> None:
-    """Of bfloat16 are what layers hand on alone: weights stay float32, and differ from those learnt in float32."""
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_learns_too(precision: str, fixtures: Path, tmp_path: Path) -> None:
+    """Of half the bits are what layers hand on alone: weights stay float32, and differ from those learnt in float32. A
+    run that stops in mid-epoch goes on with the same bits, the factor of float16's loss among them."""
     data = labelled(tmp_path, fixtures)
-    for precision in ("float32", "bfloat16"):
-        train(data, tmp_path / precision, epochs=2, precision=precision)
-    learnt = tensors(tmp_path / "bfloat16/last.pth")
-    assert all(tensor.isfinite().all() and tensor.dtype != torch.bfloat16 for tensor in learnt.values())
-    assert not same(tmp_path / "float32/last.pth", tmp_path / "bfloat16/last.pth")
+    for name in ("float32", precision):
+        train(data, tmp_path / name, epochs=3, precision=name, clip=10.0)
+    learnt = tensors(tmp_path / precision / "last.pth")
+    assert all(tensor.isfinite().all() and tensor.element_size() > 2 for tensor in learnt.values())
+    assert not same(tmp_path / "float32/last.pth", tmp_path / precision / "last.pth")
+    for epochs in (1, 3):
+        train(data, tmp_path / "parts", epochs=epochs, precision=precision, clip=10.0, resume=epochs > 1)
+    assert same(tmp_path / "parts/last.pth", tmp_path / precision / "last.pth")
 
 
 def test_the_best_weights_are_those_judged_best(fixtures: Path, tmp_path: Path) -> None:
@@ -291,6 +307,7 @@ def test_a_set_without_usable_images_says_why(fixtures: Path, tmp_path: Path) ->
             return iter(())
 
     recipe = Recipe(loss=Schedule(), augmentation=(), epochs=1, batch=1)  # type: ignore[arg-type]
-    engine = Engine(torch.nn.Conv2d(3, 1, 1), recipe, Preprocess(), tmp_path, lambda name, network: None)
+    learner = Learner(torch.nn.Conv2d(3, 1, 1), recipe, Preprocess(), Processes())
+    engine = Engine(learner, tmp_path, lambda name, network: None)
     with pytest.raises(ZooError, match="no image to learn from"):
         engine.run(Empty(zoo.open_dataset(labelled(tmp_path, fixtures)), (), 1))

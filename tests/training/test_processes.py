@@ -15,11 +15,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
-from tests.training.photographs import faces, labelled  # noqa: E402
+from tests.training.photographs import PAIR, faces, labelled  # noqa: E402
 from zoo.datasets.dataset import Dataset  # noqa: E402
 from zoo.specs import FormatSpec, Preprocess  # noqa: E402
 from zoo.training.engine import Engine  # noqa: E402
 from zoo.training.feed import Batch, Feed  # noqa: E402
+from zoo.training.learner import Learner  # noqa: E402
 from zoo.training.processes import joined  # noqa: E402
 from zoo.training.recipe import Optimiser, Recipe, Schedule  # noqa: E402
 from zoo.training.targets import Targets, averaged  # noqa: E402
@@ -108,7 +109,8 @@ def learnt(folder: Path) -> Any:
     contract = Preprocess(mean=(127.0, 127.0, 127.0), scale=1 / 128)
     with joined(torch.device("cpu")) as processes:
         network, written = Tiny(), list[str]()
-        engine = Engine(network, recipe, contract, folder, lambda name, _: written.append(name), processes)
+        learner = Learner(network, recipe, contract, processes)
+        engine = Engine(learner, folder, lambda name, _: written.append(name))
         engine.run(Noise(Dataset(folder, FormatSpec("none", "")), (), 2, rank=processes.place))
         assert bool(written) == processes.first
     return network.state_dict()
@@ -131,14 +133,32 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
         torch.testing.assert_close(first[name], alone[name], rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.slow
-def test_torchrun_shares_a_run(fixtures: Path, tmp_path: Path) -> None:
-    data, out = labelled(tmp_path, fixtures), tmp_path / "run"
-    words = ["side=64", "batch=2", "epochs=2", "threads=1", "device=cpu", "warmup=0", "lr=0.001"]
+def shared(data: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """Two epochs of two images a step, in two processes."""
+    words = ["side=64", "batch=2", "epochs=2", "threads=1", "device=cpu", "warmup=0", "lr=0.001", f"val={data}"]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "zoo"]
     command += ["run", "yunet", "train", str(data), "--out", str(out), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.slow
+def test_torchrun_shares_a_run(fixtures: Path, tmp_path: Path) -> None:
+    """One of them tells of it and writes."""
+    done, out = shared(labelled(tmp_path, fixtures), tmp_path / "run"), tmp_path / "run"
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("2 epochs, 2 steps") == 1
     assert torch.load(out / "state.pt", weights_only=True)["position"]["step"] == 2
     assert (out / "best.pth").exists()
-    assert json.loads((out / "train.zoo.json").read_text())
+    assert json.loads((out / "train.zoo.json").read_text())["counts"] == {"inputs": 2, "done": 2, "skipped": 0}
+
+
+@pytest.mark.slow
+def test_a_process_without_an_image_waits_for_the_others(fixtures: Path, tmp_path: Path) -> None:
+    """It has one image of each step, and one of the two is broken."""
+    data, out = labelled(tmp_path, fixtures), tmp_path / "run"
+    (tmp_path / "images" / PAIR[0]).write_bytes(b"no image")
+    done = shared(data, out)
+    assert "2 inputs = 1 done + 1 skipped" in done.stderr
+    state = torch.load(out / "state.pt", weights_only=True)
+    assert state["position"]["step"] == 2
+    assert all(tensor.isfinite().all() for tensor in state["network"].values())

@@ -126,7 +126,8 @@ def _run(method: str, task: str, parameters: dict[str, Any]) -> int:
         asked = tasks.request(method, task, words, values, file, progress=bar, emit=report.add)
         asked = dataclasses.replace(asked, out=_folder(out, asked.card.id, as_json))
         result = tasks.run(asked)
-    report.finish(asked, result)
+    if not result.aside:
+        report.finish(asked, result)
     return result.exit_code
 
 

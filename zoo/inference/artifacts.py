@@ -19,6 +19,9 @@ from zoo.registry import parse_card
 from zoo.runtimes import open_session
 from zoo.specs import FormatSpec, ModelCard
 
+TRAINED = "best.pth"
+"""The file by which a run folder of training is a model."""
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -41,7 +44,8 @@ class Artifact:
 def identify(
     path: Path, format: str = "", card: str = "", described: tuple[str, Mapping[str, Any]] | None = None
 ) -> Artifact:
-    """What the model at `path` is, in `format` or else in the one that it is recognised to be.
+    """What the model at `path` is, in `format` or else in the one that it is recognised to be. The run folder of a
+    training means its best weights.
 
     `card` is a model's id, for files that do not tell; `described` an architecture with its arguments, as an upstream
     configuration says them.
@@ -51,6 +55,7 @@ def identify(
     """
     for kind, name in ((catalogue().cards, card), (catalogue().formats, format)):
         _ = kind[name] if name else None  # raises for a name that nobody knows
+    path = path / TRAINED if (path / TRAINED).is_file() else path
     owners = owners_of(path)
     if card and owners and card not in owners:
         raise ModelError(f"{path} is a file of {' and '.join(owners)}, not of {card}.")
@@ -88,6 +93,8 @@ def is_a_model(path: Path, format: str = "") -> bool:
     formats = catalogue().formats
     if format:
         return "model" in formats[format].kinds
+    if (path / TRAINED).is_file():
+        return True
     best = next((found for found in ranked(path, formats) if found.confidence >= SURE), None)
     return best is not None and "model" in formats[best.format].kinds
 

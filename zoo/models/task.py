@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,16 @@ def export(request: TaskRequest) -> TaskResult:
     """Write the model of the request in each of the formats that its options name (`ExportOptions`) into its output
     folder, each compared with the original and with a receipt beside it.
 
-    Raises as `zoo.models.convert.convert`, `UsageError` for inputs, which an export has none of, and for no folder.
+    An input, if there is one, is the model: a file, or the run folder of a training. Raises as
+    `zoo.models.convert.convert`, and `UsageError` for several inputs, or one beside another model, and for no folder.
     """
-    if request.inputs:
-        raise UsageError(f"An export takes no inputs; weights of your own are said with --weights {request.inputs[0]}.")
     if request.out is None:
         raise UsageError("Say with --out in which folder the exported model is to be written.")
     options: ExportOptions = request.options
     formats = dict.fromkeys(options.format)
     for name in formats:
         planning.require_model_format(name)
-    source = original(request.card, request.settings, next(iter(formats)), WeightStore(say=request.progress.note))
+    source = original(request.card, _settings(request), next(iter(formats)), WeightStore(say=request.progress.note))
     plans = [_plan(source, request, name, options) for name in formats]
     for plan in plans:
         planning.require_possible(plan, options.allow_loss)
@@ -51,6 +51,20 @@ def export(request: TaskRequest) -> TaskResult:
         },
         card=source.card,
     )
+
+
+def _settings(request: TaskRequest) -> Mapping[str, Any]:
+    """The request's settings, in which its input is the model."""
+    settings = request.settings
+    if not request.inputs:
+        return settings
+    if len(request.inputs) > 1 or settings.get("model") or settings.get("weights"):
+        raise UsageError(
+            f"An export takes one model: give {request.inputs[0]} alone, or a model with --model or --weights."
+        )
+    if not Path(request.inputs[0]).exists():
+        raise UsageError(f"There is no model file and no run folder {request.inputs[0]}.")
+    return {**settings, "model": request.inputs[0]}
 
 
 def _converted(plan: planning.PortPlan, request: TaskRequest, options: ExportOptions) -> Ported:

@@ -58,6 +58,13 @@ class Labelled:
         ignored = None if faces is None else faces.ignored
         return cls(image, boxes, keypoints, np.zeros(len(boxes), np.bool_) if ignored is None else ignored)
 
+    @property
+    def sound(self) -> NDArray[np.bool_]:
+        """Which faces (N,) bool have a box of numbers, with width and height, and some of it inside the image."""
+        height, width = self.image.shape[:2]
+        low, high = np.maximum(self.boxes[:, :2], 0), np.minimum(self.boxes[:, 2:], (width, height))
+        return np.asarray(np.isfinite(self.boxes).all(axis=1) & (high > low).all(axis=1), np.bool_)
+
     def select(self, rows: NDArray[np.bool_]) -> Labelled:
         """With the faces of the mask `rows` (N,) alone."""
         return Labelled(self.image, self.boxes[rows], self.keypoints[rows], self.ignored[rows])

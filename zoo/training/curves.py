@@ -1,52 +1,50 @@
-"""How the loss went, as a picture, drawn without a plotting library."""
+"""How a run went, as a picture."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from zoo.charts import Axes, Line, decades
 from zoo.types import Image
 
-WIDTH, HEIGHT = 800, 480
-_LEFT, _TOP, _RIGHT, _BOTTOM = 80, 40, 20, 50
-_PAPER, _INK, _GRID, _LINE = (255, 255, 255), (50, 50, 50), (225, 225, 225), (190, 110, 20)
-_LEAST = 1e-9
-"""Losses are shown as logarithms, and none as less than this."""
+WIDTH, HEIGHT = 960, 360
 
 
-def means(log: Path) -> list[float]:
-    """The mean loss of each epoch, from the lines of ``log.jsonl``; none where there is no such file yet."""
-    if not log.exists():
-        return []
-    records: list[dict[str, Any]] = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+def read(log: Path) -> list[dict[str, Any]]:
+    """The records of ``log.jsonl``; none where there is no such file yet."""
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+
+
+def means(records: Sequence[dict[str, Any]]) -> list[float]:
+    """The mean loss of each epoch."""
     return [record["mean"] for record in records if "mean" in record]
 
 
-def draw(losses: list[float]) -> Image:
-    """The mean loss of each epoch, one at least, on a scale of tens: (H, W, 3) uint8 BGR."""
-    canvas = np.full((_TOP + HEIGHT + _BOTTOM, _LEFT + WIDTH + _RIGHT, 3), _PAPER, np.uint8)
-    values = np.log10(np.maximum(losses, _LEAST))
-    low, high = np.floor(values.min()), np.floor(values.max()) + 1
-    for power in np.arange(low, high + 1):
-        y = round(_TOP + (high - power) / (high - low) * HEIGHT)
-        cv2.line(canvas, (_LEFT, y), (_LEFT + WIDTH, y), _GRID, 1)
-        _write(canvas, f"{10**power:g}", (8, y + 5))
-    x = _LEFT + (np.arange(len(values)) + 0.5) / len(values) * WIDTH
-    y = _TOP + (high - values) / (high - low) * HEIGHT
-    points = np.stack([x, y], axis=1).round().astype(np.int32)
-    cv2.polylines(canvas, [points], False, _LINE, 2, cv2.LINE_AA)
-    cv2.circle(canvas, [int(number) for number in points[-1]], 3, _LINE, -1, cv2.LINE_AA)
-    cv2.rectangle(canvas, (_LEFT, _TOP), (_LEFT + WIDTH, _TOP + HEIGHT), _INK, 1)
-    _write(canvas, f"mean loss, after {len(losses)} epochs {losses[-1]:.4f}", (_LEFT, 26))
-    for text, place in (("1", _LEFT), (str(len(losses)), _LEFT + WIDTH - 9 * len(str(len(losses))))):
-        _write(canvas, text, (place, _TOP + HEIGHT + 24))
-    _write(canvas, "epoch", (_LEFT + WIDTH // 2 - 20, _TOP + HEIGHT + 24))
-    return canvas
+def draw(records: Sequence[dict[str, Any]]) -> Image:
+    """The loss and its parts over the steps, on a scale of tens, and below what the weights were judged by or, where
+    they were not, the learning rate: (H, W, 3) uint8 BGR. There is one epoch at least in the `records` of a log."""
+    last = max(record["step"] for record in records)
+    parts = [name for name in records[0] if name not in ("epoch", "step", "rate", "loss", "mean", "judged")]
+    lines = [_line(records, name) for name in parts]
+    ends = means(records)[-1]
+    lines.append(_line(records, "mean", "mean of an epoch"))
+    heights = decades([value for line in lines for value in np.asarray(line.y)])
+    loss = Axes(f"loss, {ends:.4g} in the end", "step", "", (0, last), heights, WIDTH, HEIGHT, tens=True, above=True)
+    if judged := [record["judged"] for record in records if "judged" in record]:
+        title, told = f"judged, {max(judged):.4f} at best", _line(records, "judged", "mean of the figures")
+        below = Axes(title, "step", "", (0, last), (0, 1), WIDTH, HEIGHT, above=True).draw([told])
+    else:
+        rate = _line(records, "rate")
+        most = max(np.asarray(rate.y, float)) or 1.0
+        below = Axes("learning rate", "step", "", (0, last), (0, most), WIDTH, HEIGHT, above=True).draw([rate])
+    return np.vstack([loss.draw(lines), below])
 
 
-def _write(canvas: Image, text: str, corner: tuple[int, int]) -> None:
-    cv2.putText(canvas, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+def _line(records: Sequence[dict[str, Any]], name: str, label: str = "") -> Line:
+    some = [record for record in records if name in record]
+    return Line(label or name, [record["step"] for record in some], [record[name] for record in some])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 import numpy as np
 from torch import Tensor
 
 from zoo.datasets.dataset import Dataset
-from zoo.datasets.sample import Annotation, Sample
+from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.datasets.sharing import ALL, Place, mixed, share, shuffled_units, unit_size
 from zoo.errors import InputError
 from zoo.inference.runner import batches, ordered
@@ -31,19 +31,21 @@ FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55
 @dataclass(frozen=True)
 class Batch:
     """What one step learns from: images (B, 3, S, S) uint8 BGR and their faces, None where no image could be used; the
-    `keys` of the B images, and what was `skipped`."""
+    `keys` of the B images, what was `skipped`, and of which images how many faces were left out as `faulty`."""
 
     images: Tensor | None
     targets: Targets | None
     keys: tuple[str, ...]
     skipped: tuple[Skip, ...] = ()
+    faulty: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Feed:
-    """The batches of `dataset`, which leaves broken samples out: `size` images each, the last one of an epoch smaller.
+    """The batches of `dataset`: `size` images each, less what cannot be used, the last one of an epoch smaller.
 
-    The order is fixed by `seed` and the epoch, what `steps` do to an image by its key besides; `workers` threads
+    So their number is known where that of the samples is, and processes that share a set make as many steps. The order
+    is fixed by `seed` and the epoch, what `steps` do to an image by its key besides; `workers` threads
     decode and augment. `rank` is which of the processes that share the set out this is.
     """
 
@@ -59,24 +61,30 @@ class Feed:
         groups = islice(batches(self._samples(number), self.size), begin, None)
         return ordered(lambda group: self._prepare(group, number), groups, self.workers, AHEAD)
 
-    def _samples(self, epoch: int) -> Iterator[Sample]:
+    def _samples(self, epoch: int) -> Iterator[Sample | Broken]:
         units = self.dataset.units(unit_size(self.dataset.about.count, self.rank.count))
         pieces = share(shuffled_units(units, self.seed, epoch), self.rank)
         found = chain.from_iterable(piece.cut(self.dataset.reader.read(piece.unit)) for piece in pieces)
-        return mixed(self.dataset.good(found), BUFFER, f"{self.seed} {epoch} {self.rank.index}")
+        return mixed(found, BUFFER, f"{self.seed} {epoch} {self.rank.index}")
 
-    def _prepare(self, samples: Sequence[Sample], epoch: int) -> Batch:
-        made, keys, skipped = [], [], []
+    def _prepare(self, samples: Sequence[Sample | Broken], epoch: int) -> Batch:
+        made, keys, skipped, faulty = [], [], [], {}
         for sample in samples:
+            if isinstance(sample, Broken):
+                skipped.append(Skip(sample.key, sample.why))
+                continue
             try:
                 labelled = label(sample)
             except InputError as error:
                 skipped.append(Skip(sample.key, str(error)))
                 continue
+            sound = labelled.sound
+            if not sound.all():
+                labelled, faulty[sample.key] = labelled.select(sound), int((~sound).sum())
             made.append(augmented(labelled, self.steps, dice(self.seed, epoch, sample.key)))
             keys.append(sample.key)
         images, targets = batch(made) if made else (None, None)
-        return Batch(images, targets, tuple(keys), tuple(skipped))
+        return Batch(images, targets, tuple(keys), tuple(skipped), faulty)
 
 
 def label(sample: Sample) -> Labelled:

@@ -27,7 +27,9 @@ class TrainOptions:
         None, "Keep a moving average of the weights with this momentum; 0: none.", least=0, most=1
     )
     clip: float | None = option(None, "The greatest norm that gradients may have; 0: any.", least=0)
-    precision: Literal["recipe", "float32", "bfloat16"] = option("recipe", "Numbers that the network computes with.")
+    precision: Literal["recipe", "float32", "bfloat16", "float16"] = option(
+        "recipe", "Numbers that the network computes with; in float16 the loss is scaled."
+    )
     seed: int = option(0, "Seed of first weights, order and augmentation.", least=0)
     init: str = option("", "Model or weight file to start from. Default: random weights.")
     name: str = option("", "What the trained model calls itself. Default: the model's id with _trained.")
@@ -39,4 +41,5 @@ class TrainOptions:
     resume: bool = option(False, "Go on with the run in the output folder.")
     save_every: int = option(0, "Save after so many steps too, and not only after each epoch; 0: do not.", least=0)
     log_every: int = option(20, "A line of log.jsonl stands for so many steps.", least=1)
+    tensorboard: bool = option(False, "Write the log for TensorBoard, too, into the run's folder.")
     workers: int = option(0, "Batches prepared at once; 0 is one a core.", least=0)

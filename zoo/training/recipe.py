@@ -45,8 +45,8 @@ class Recipe:
     `loss` is called with what the network's ``raw`` gives and the `zoo.training.targets.Targets` of the batch, and
     returns weighted scalars by name. `augmentation` are steps of `zoo.training.augment`, the last of which makes
     squares of `side` pixels. `ema` is the momentum of the moving average of the weights, `clip` the greatest norm of
-    the gradients; 0 is none. `precision` is what the network computes with, ``float32`` or ``bfloat16``; the loss and
-    the weights stay float32. `initialise` gives a network the random weights to begin with; where it is
+    the gradients; 0 is none. `precision` is what the network computes with, ``float32``, ``bfloat16`` or ``float16``;
+    the loss and the weights stay float32. `initialise` gives a network the random weights to begin with; where it is
     None they are torch's own.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,41 +13,38 @@ import cv2
 import torch
 from torch import nn
 
-from zoo import images
 from zoo.datasets.dataset import Dataset, open_dataset
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.files import atomic_write, replacing
 from zoo.inference.artifacts import identify
 from zoo.models.edges import network as build
 from zoo.networks.state import load_state
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
-from zoo.specs import UNKNOWN, Licences, ModelCard, to_json
-from zoo.training import curves
-from zoo.training.engine import LOG, STATE, Engine, Outcome
+from zoo.specs import UNKNOWN, Licences, ModelCard
+from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
-from zoo.training.judging import judgement
+from zoo.training.folder import BEST, LAST, WEIGHTS, Ending
+from zoo.training.judging import Judge, open_judge
+from zoo.training.learner import Learner
+from zoo.training.log import Log
 from zoo.training.options import TrainOptions
 from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
 from zoo.weights import WeightStore
 
-CURVES = "loss.png"
-"""The file of a run folder with the losses as a picture."""
-
-WEIGHTS = "torch"
-"""The model format that trained weights are written in."""
+SHOWN = 5
+"""Of how many images it is said by name that faces were left out."""
 
 
 def run(request: TaskRequest) -> TaskResult:
     """Train the request's model on the labelled sets that are its inputs (options: `TrainOptions`) by the recipe
     of its method.
 
-    The output folder gets ``config.json``, ``log.jsonl``, ``loss.png``, ``last.pth``, ``best.pth`` (of the epoch with
-    the least mean loss or, with ``val``, of the best judgement) and what a resumed run needs. Raises `UsageError` for
-    no set or several, no output folder, one that holds a run, or options that do not fit; `InputError` for a set
-    without boxes or images; and as `Engine.run`.
+    The output folder gets ``config.json``, ``log.jsonl``, ``curves.png``, ``last.pth``, ``best.pth`` (of the epoch with
+    the least mean loss or, with ``val``, of the best judgement), with ``val`` the folder ``evaluation``, ``README.md``
+    and what a resumed run needs. Raises `UsageError` for no set or several, no output folder, one that holds a run, or
+    options that do not fit; `InputError` for a set without boxes or images; and as `Engine.run`.
     """
     options: TrainOptions = request.options
     folder = _folder(request, options.resume)
@@ -59,22 +56,35 @@ def run(request: TaskRequest) -> TaskResult:
     used = threads.count(request.settings.get("threads", 0))
     with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
         progress = request.progress if processes.first else Silent()
+        judge = open_judge(request, used)
+        log = Log(folder, silent=not processes.first, board=options.tensorboard)
+        ending = Ending(folder, card, _config(request, recipe, begun), judge)
         engine = Engine(
-            network, recipe, card.preprocess, folder,
-            lambda name, kept: write_weights(folder / f"{name}.pth", kept, card),
-            processes, progress, options.save_every, options.log_every,
-            judgement(request, folder / "last.pth", used),
+            Learner(network, recipe, card.preprocess, processes), folder, ending.keep, log, progress,
+            options.save_every, options.log_every, _judgement(judge, folder, options),
+            _identity(request.card, dataset),
         )  # fmt: skip
         if options.resume:
             engine.restore()
-        if processes.first:
-            atomic_write(folder / "config.json", json.dumps(_config(request, recipe), indent=2) + "\n")
         progress.start(f"{card.id}: learning", _left(engine, dataset))
         outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
-        if processes.first and (losses := curves.means(folder / LOG)):
-            atomic_write(folder / CURVES, images.encode(curves.draw(losses), ".png"))
+        log.close()
+        told = _end(ending, outcome) if processes.first else ()
         processes.gathered(None)  # the receipt is of what the first one has written
-    return _result(request, outcome, folder, card, dataset)
+    result = _result(request, outcome, ending, dataset, told, str(processes.device))
+    return result if processes.alone else replace(result, process=processes.place.index)
+
+
+def _judgement(judge: Judge | None, folder: Path, options: TrainOptions) -> Judgement | None:
+    if judge is None:
+        return None
+    return Judgement(lambda: judge.figure(folder / LAST), options.val_every, options.patience)
+
+
+def _end(ending: Ending, outcome: Outcome) -> tuple[str, ...]:
+    """What is left to do once the run is over, or stopped: what there is to tell of how good it is."""
+    ending.draw()
+    return ending.evaluate() if not outcome.stopped else ()
 
 
 @contextlib.contextmanager
@@ -88,15 +98,6 @@ def _threads(used: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         cv2.setNumThreads(pictures)
-
-
-def write_weights(path: Path, network: nn.Module, card: ModelCard) -> None:
-    """Write the weights of `network` with its `card` inside, at once or not at all."""
-    state = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
-    with replacing(path) as temporary:
-        with temporary.open("wb") as file:  # given a path, torch would write the file's name into it
-            torch.save({"state_dict": state, "meta": {}}, file)
-        resolve(catalogue().formats[WEIGHTS].write_card)(temporary, json.dumps(to_json(card)))
 
 
 def _folder(request: TaskRequest, resume: bool) -> Path:
@@ -130,7 +131,6 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
             raise UsageError(f"{place.count} processes cannot share {recipe.batch} images a step; give another batch.")
         if dataset.about.count is None:
             raise InputError(f"{dataset.path} does not say how many samples it has, which several processes need.")
-        dataset.on_error = "raise"
     return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
 
 
@@ -181,13 +181,24 @@ def _device(name: str) -> torch.device:
         raise UsageError(f"torch has no device {name!r}: {error}.") from None
 
 
-def _config(request: TaskRequest, recipe: Recipe) -> dict[str, Any]:
+def _config(request: TaskRequest, recipe: Recipe, begun: str) -> dict[str, Any]:
     return {
         "task": f"{request.method.name} {request.task}",
         "model": request.card.id,
+        "begun": begun,
         "inputs": list(request.inputs),
         "options": dict(request.settings),
-        "recipe": recipe.document(),
+        "recipe": json.loads(json.dumps(recipe.document())),
+    }
+
+
+def _identity(card: ModelCard, dataset: Dataset) -> dict[str, Any]:
+    """What a run that goes on must have in common with the one that stopped, besides the recipe."""
+    about = dataset.about
+    return {
+        "model": card.id,
+        "network": json.loads(json.dumps(dict(card.network))),
+        "labelled set": f"{dataset.format.name}, {about.count} samples",
     }
 
 
@@ -197,28 +208,38 @@ def _left(engine: Engine, dataset: Dataset) -> int | None:
     return None if count is None else max(0, -(-count // recipe.batch) * (recipe.epochs - at.epoch) - at.batch)
 
 
-def _result(request: TaskRequest, outcome: Outcome, folder: Path, card: ModelCard, dataset: Dataset) -> TaskResult:
-    at, skipped = outcome.position, tuple(outcome.skipped.values())
-    files = [folder / name for name in ("config.json", LOG, CURVES, "last.pth", "best.pth")]
-    told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s"]
+def _result(
+    request: TaskRequest, outcome: Outcome, ending: Ending, dataset: Dataset, judged: tuple[str, ...], device: str
+) -> TaskResult:
+    at, skipped, best = outcome.position, tuple(outcome.skipped.values()), ending.folder / BEST
+    told = [f"{at.epoch} epochs, {at.step} steps, {outcome.images / max(outcome.seconds, 1e-9):.1f} images/s", *judged]
     if at.judged >= 0:
-        told.append(f"best judged {at.judged:.4f}" + (", ended early" if outcome.early else ""))
+        ended = ", ended early" if outcome.early else ""
+        told.append(f"best judged {at.judged:.4f}, the mean of the figures{ended}")
+    if outcome.faulty:
+        told.append(_faulty(outcome.faulty))
     if outcome.stopped:
-        told.append(f"stopped and saved; resume=true --out {folder} goes on")
-    elif (folder / "best.pth").exists():
-        told.append(f"zoo run {request.method.name} infer --model {folder / 'best.pth'} photo.jpg")
+        told.append(f"stopped and saved; resume=true --out {ending.folder} goes on")
+    elif best.exists():
+        told.append(f"zoo run {request.method.name} infer --model {best} photo.jpg")
     summary = {
-        "model": card.id,
-        "device": request.settings.get("device", ""),
+        "model": ending.card.id,
+        "device": device,
         "images": outcome.images,
         "seconds": round(outcome.seconds, 3),
         "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),
         "loss": at.best if at.best < float("inf") else None,
         "judged": at.judged if at.judged >= 0 else None,
         "stopped": outcome.stopped,
+        "faulty": outcome.faulty,
         "told": tuple(told),
     }
     done = (dataset.about.count or len(skipped)) - len(skipped) if dataset.about.count else outcome.images
-    return TaskResult(
-        done + len(skipped), done, skipped, tuple(file for file in files if file.exists()), summary, replace(card)
-    )
+    return TaskResult(done + len(skipped), done, skipped, ending.outputs, summary, ending.card)
+
+
+def _faulty(images: Mapping[str, int]) -> str:
+    """What is said of faces that were left out of `images`."""
+    few = ", ".join([*images][:SHOWN]) + (", ..." if len(images) > SHOWN else "")
+    count = sum(images.values())
+    return f"left out {count} {'face' if count == 1 else 'faces'} whose box has no area or is outside its image: {few}"
