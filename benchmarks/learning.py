@@ -7,7 +7,7 @@ from; of fine-tuning, on two that were held out, before and after, and on the sa
 still be found. Settings are the recipes' but for what `RUNS` says: nine photographs are not a set of 12,880.
 
     python -m benchmarks.learning                         # all, about ten minutes on two cores
-    python -m benchmarks.learning yunet_n finetuned --out results      # these, and keep the runs with loss.png
+    python -m benchmarks.learning yunet_n finetuned --out results      # these, and keep the runs with curves.png
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from zoo.geometry import iou
 from zoo.inference.loading import load
 from zoo.plugins import catalogue
 from zoo.training import curves
-from zoo.training.engine import LOG
+from zoo.training.log import LOG
 
 HELD_OUT = ("2008_001009.jpg", "2008_007676.jpg")
 """What fine-tuning does not see: two large faces in an upright photograph, and seven small ones."""
@@ -122,7 +122,7 @@ def train(run: Run, data: Path, out: Path) -> dict[str, Any]:
     method = catalogue().cards.document(run.model)["method"]
     settings = {"model": run.model, "device": "cpu", "log_every": 1000, **run.options}
     done = tasks.run(tasks.request(method, "train", [str(data)], settings, out=out))
-    means = curves.means(out / LOG)
+    means = curves.means(curves.read(out / LOG))
     places = sorted({round(part * (len(means) - 1) / (SHOWN - 1)) for part in range(SHOWN)})
     return {
         "options": dict(run.options),

@@ -19,7 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,10 @@ from zoo.runtimes import threads
 from zoo.specs import ModelCard
 from zoo.training.engine import Engine, Outcome
 from zoo.training.feed import Batch, Feed
+from zoo.training.folder import write_weights
+from zoo.training.learner import Learner
 from zoo.training.processes import Processes
 from zoo.training.recipe import Recipe, Schedule
-from zoo.training.task import write_weights
 
 MODELS = ("yunet_n", "scrfd_500m_bnkps", "retinaface_mnet025")
 BAR = 0.95
@@ -97,12 +98,6 @@ class Stopwatch:
     feed: Feed | None = None
     held: Sequence[Batch] = ()
     taken: float = 0.0
-    broken: list[Any] = field(default_factory=list)
-
-    @property
-    def dataset(self) -> Any:
-        """Where the engine asks what could not be read."""
-        return self if self.feed is None else self.feed.dataset
 
     def epoch(self, number: int, begin: int = 0) -> Iterator[Batch]:
         """See `Feed.epoch`."""
@@ -120,7 +115,8 @@ class Ours:
             write_weights(folder / f"{name}.pth", kept, chosen.card)
 
         processes = Processes(device=chosen.device)
-        self.engine = Engine(chosen.network(), chosen.recipe, chosen.card.preprocess, folder, write, processes)
+        self.learner = Learner(chosen.network(), chosen.recipe, chosen.card.preprocess, processes)
+        self.engine = Engine(self.learner, folder, write)
 
     def epoch(self, feed: Stopwatch) -> Outcome:
         """Run one more epoch."""
@@ -173,7 +169,7 @@ def _steps(
 
     taken = in_turn(options.rounds, {"zoo": engine, "bare": bare})
     report.compare(f"{name}, steps alone", "bare loop", taken["zoo"], taken["bare"], "images/s", least=BAR)
-    both = zip(ours.engine.network.state_dict().values(), loop.network.state_dict().values(), strict=True)
+    both = zip(ours.learner.network.state_dict().values(), loop.network.state_dict().values(), strict=True)
     return {
         "end of an epoch, ms": round(statistics.median(ends) * 1e3, 1),
         "greatest difference of the weights": max(float((a.float() - b.float()).abs().max()) for a, b in both),
