@@ -29,7 +29,7 @@ TINY = {
     "quantised": ["--rounds", "2", "peppa_slim160"],
     "native": ["--rounds", "1"],
     "widerface": ["--rounds", "1", "--images", "30"],
-    "training": ["--rounds", "1", "--images", "8", "--steps", "2", "--batch", "2", "--side", "64"],
+    "training": ["scrfd_500m_bnkps", "--rounds", "1", "--images", "8", "--steps", "2", "--batch", "2", "--side", "64"],
     "learning": ["finetuned"],
 }
 WITHOUT_FIXTURES = ("startup", "nms", "conversion", "training")
