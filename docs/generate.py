@@ -162,7 +162,7 @@ def _task(method: MethodSpec, name: str) -> str:
 
 def _option(option: Option) -> str:
     default = json.dumps(list(option.default) if option.many else option.default)
-    shown = "" if option.default in ("", None) else f"`{default}`"
+    shown = "" if option.default in ("", None, {}) else f"`{default}`"
     takes = ("several of " if option.many else "") + option.wants
     return f"| `{option.name}` | {takes} | {shown} | {option.help} |"
 

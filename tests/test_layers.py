@@ -19,6 +19,7 @@ FLOORS = [
         "geometry",
         "images",
         "drawing",
+        "charts",
         "plainyaml",
         "names",
         "alignment",

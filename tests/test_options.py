@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from zoo.errors import UsageError
-from zoo.options import describe, json_schema, make, option, read_config, split
+from zoo.options import describe, dotted, json_schema, make, mapping, option, read_config, split
 
 
 @dataclass(frozen=True)
@@ -88,3 +89,24 @@ def test_a_config_is_a_mapping_in_yaml(tmp_path: Path) -> None:
             read_config(config)
     with pytest.raises(UsageError, match=r"absent.yaml"):
         read_config(tmp_path / "absent.yaml")
+
+
+@dataclass(frozen=True)
+class Nested:
+    name: str = option("", "a name")
+    parts: Mapping[str, Any] = mapping("parts")
+
+
+def test_names_of_ones_own_have_values() -> None:
+    """The later and the more exact go before the others; what the names mean is not the options' to know."""
+    file, words = {"name": "x", "parts": {"a": [1, 2], "b": 3}}, {"parts.b": "4", "parts": {"c": "5"}}
+    values = {**dotted(file), **dotted(words)}
+    assert split(values, Nested, Other) == [{"name": "x", "parts": {"a": [1, 2], "b": "4", "c": "5"}}, {"name": "x"}]
+    assert make(Nested, values) == Nested("x", {"a": [1, 2], "b": "4", "c": "5"})
+    assert make(Nested, {}).parts == {}
+    assert json_schema(Nested)["properties"]["parts"] == {"type": "object", "description": "parts", "default": {}}
+    for wrong in ({"parts": "a"}, {"parts": {1: 2}}):
+        with pytest.raises(UsageError, match=r"Option parts takes names with values, not .*; give parts\.NAME=VALUE"):
+            make(Nested, wrong)
+    with pytest.raises(UsageError, match=r"no option 'name\.a'"):
+        make(Nested, {"name.a": "1"})

@@ -15,7 +15,7 @@ from zoo import plainyaml
 from zoo.errors import UsageError, ZooError, suggestion
 
 T = TypeVar("T")
-_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object"}
 
 
 def option(default: Any, help: str, *, least: float | None = None, most: float | None = None) -> Any:
@@ -26,10 +26,16 @@ def option(default: Any, help: str, *, least: float | None = None, most: float |
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def mapping(help: str) -> Any:
+    """A field of an options dataclass that maps names of its own to values, which are given as ``field.name=value`` or
+    in YAML as a mapping. What they may be is for who reads the field to say."""
+    return dataclasses.field(default_factory=dict, metadata={"help": help})
+
+
 @dataclass(frozen=True)
 class Option:
-    """One option as the command line sees it. `kind` is bool, int, float or str; `many` means a comma-separated list;
-    `optional` that None (not given) is a value of its own."""
+    """One option as the command line sees it. `kind` is bool, int, float, str or, for a `mapping`, dict; `many` means a
+    comma-separated list; `optional` that None (not given) is a value of its own."""
 
     name: str
     kind: type
@@ -45,12 +51,19 @@ class Option:
         """`value` as typed (text) or as YAML has it, as the option's own type. Raises `UsageError`."""
         if value is None and self.optional:
             return None
+        if self.kind is dict:
+            return self._mapping(value)
         if not self.many:
             return self._convert_one(value)
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
             items = [items]
         return tuple(self._convert_one(item.strip() if isinstance(item, str) else item) for item in items if item != "")
+
+    def _mapping(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+            raise UsageError(f"Option {self.name} takes {self.wants}, not {value!r}; give {self.name}.NAME=VALUE.")
+        return dict(value)
 
     def _convert_one(self, value: Any) -> Any:
         try:
@@ -75,12 +88,13 @@ class Option:
         """What the option takes, in words: ``a number from 0 to 1``, ``photo or protocol``."""
         if self.choices:
             return " or ".join(self.choices)
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[self.kind]
+        words = _WORDS[self.kind]
         if self.least is not None:
             words += f" from {self.least:g}" if self.most is not None else f" of at least {self.least:g}"
         return f"{words} to {self.most:g}" if self.most is not None else words
 
 
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "names with values"}
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -102,10 +116,14 @@ def _describe(field: dataclasses.Field[Any], kind: Any) -> Option:
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         kind = str
+    if typing.get_origin(kind) is Mapping:
+        kind = dict
     if kind not in _JSON_TYPES:
         raise TypeError(f"option {field.name} has the type {kind}, which no flag can carry")
-    metadata = {key: value for key, value in field.metadata.items() if key in ("help", "least", "most")}
-    return Option(field.name, kind, field.default, choices=choices, many=many, optional=optional, **metadata)
+    limits = {key: value for key, value in field.metadata.items() if key in ("least", "most")}
+    default = {} if kind is dict else field.default
+    text = field.metadata.get("help", "")
+    return Option(field.name, kind, default, text, choices, many, optional, **limits)
 
 
 def make(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
@@ -114,14 +132,45 @@ def make(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     Raises `UsageError` that names an unknown option, with the nearest known one, or a value that does not fit.
     """
     known = describe(cls)
+    values = _gathered(values, known)
     _refuse_unknown(values, known, where)
     return cls(**{name: known[name].convert(value) for name, value in values.items()})
 
 
 def split(values: Mapping[str, Any], *classes: type, where: str = "") -> list[dict[str, Any]]:
     """Divide `values` among several options dataclasses by field name; an unknown name raises `UsageError`."""
-    _refuse_unknown(values, [name for cls in classes for name in describe(cls)], where)
+    known = {name: option for cls in classes for name, option in describe(cls).items()}
+    values = _gathered(values, known)
+    _refuse_unknown(values, known, where)
     return [{name: values[name] for name in describe(cls) if name in values} for cls in classes]
+
+
+def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, those that are mappings as ``field.name``, so that others can go before single ones of them."""
+    made: dict[str, Any] = {}
+    for name, value in values.items():
+        made |= {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, Mapping) else {name: value}
+    return made
+
+
+def convert(values: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
+    """The `values` of `known` options, each as the type of its own. Raises as `make`."""
+    _refuse_unknown(values, known, "")
+    return {name: known[name].convert(value) for name, value in values.items()}
+
+
+def _gathered(values: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
+    """`values`, those called ``field.name`` put into the mapping ``field``, where they go before what it has."""
+    made, inner = {}, []
+    for name, value in values.items():
+        field, dot, key = name.partition(".")
+        if dot and field in known and known[field].kind is dict:
+            inner.append((field, key, value))
+        else:
+            made[name] = value
+    for field, key, value in inner:
+        made[field] = {**known[field].convert(made.get(field, {})), key: value}
+    return made
 
 
 def _refuse_unknown(values: Iterable[str], known: Collection[str], where: str) -> None:

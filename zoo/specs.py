@@ -92,7 +92,11 @@ class MethodSpec:
 
     `native` is called with a card and how many numbers a row of each of its network's outputs has, and returns the C++
     that reads them (`zoo.networks.native.Native`); empty where a method has none, or, as encoders, needs none. `recipe`
-    is called with a card and returns how its network is trained (`zoo.training.recipe.Recipe`).
+    is called with a card and returns how its network is trained (`zoo.training.recipe.Recipe`). `objective` is called
+    with what an upstream configuration says of the ``model`` and of its ``train_cfg`` (`zoo.training.sections.Section`)
+    and with the recipe's loss, and returns the loss that they describe. The networks of a method that has it have
+    ``config.strides`` and ``outputs``. `variant` is called with a card and the network that it describes, and
+    returns the card with what follows from that network: what its outputs are called and how they are read.
     """
 
     name: str
@@ -110,6 +114,8 @@ class MethodSpec:
     alike: Mapping[str, str] = field(default_factory=dict)
     native: str = ""
     recipe: str = ""
+    objective: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ class FormatSpec:
     nothing of the network they belong to; it is empty where a file holds its network. `read_card` is called with a path
     and returns the text that `write_card`, called with a path and a text, has put into the file, or an empty one. A
     model of several files is named by one path, for which `files` returns them all. `config` is called with the path of
-    an upstream configuration file and returns its ``model`` part, a mapping; `configured` with the path of a model, and
+    an upstream configuration file and returns what it assigns, a mapping; `configured` with the path of a model, and
     returns what the file itself says of how its network was configured, a mapping, empty where it says nothing. `state`
     is called with a path and returns the tensors that `tensors` names, as `zoo.networks.state.load_state` takes them.
     """

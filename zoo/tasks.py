@@ -15,11 +15,14 @@ from zoo.errors import UsageError, suggestion
 from zoo.files import sha256
 from zoo.inference import loading
 from zoo.inference.model import Model
-from zoo.options import Option, describe, make, option, read_config, split
+from zoo.options import Option, describe, dotted, make, option, read_config, split
 from zoo.plugins import catalogue, resolve
 from zoo.requests import Progress, Silent, TaskRequest, TaskResult
 from zoo.specs import MethodSpec, TaskSpec
 from zoo.weights import WeightStore
+
+UPSTREAM = "upstream"
+"""The option of tasks that read configurations of the originals' training."""
 
 Wrapper = Generator[None, TaskResult, TaskResult]
 
@@ -70,7 +73,7 @@ def request(
     **more: Any,
 ) -> TaskRequest:
     """Make the request for a task from option `values` by name (texts or YAML values), which go before those that the
-    YAML file `config` sets.
+    YAML file `config` sets. A Python file is the value of the option ``upstream``, for tasks that have it.
 
     `more` are further fields of `TaskRequest` (`out`, `progress`, `emit`). Raises `UsageError` for unknown names and
     unfit values, and for a model of another method.
@@ -79,10 +82,10 @@ def request(
     found = find_task(spec, task)
     classes = option_classes(spec, found)
     choice_class, model_class, *task_class = classes
-    from_file = read_config(config) if config else {}
+    from_file = _configured(config, *classes) if config else {}
     split(from_file, *classes, where=str(config))
     begun = {name: value for name, value in found.defaults.items() if name in describe(model_class)}
-    parts = split({**begun, **from_file, **(values or {})}, *classes)
+    parts = split({**begun, **dotted(from_file), **dotted(values or {})}, *classes)
     choice: ModelChoice = make(choice_class, parts[0])
     settings = asdict(choice) | asdict(make(model_class, parts[1]))
     card = loading.find_card(choice.model or spec.default, choice.card)
@@ -96,6 +99,15 @@ def request(
     options = make(task_class[0], parts[2]) if task_class else None
     settings |= asdict(options) if options is not None else {}
     return TaskRequest(spec, task, card, load, tuple(inputs), options, settings, **more)
+
+
+def _configured(config: Path, *classes: type[Any]) -> dict[str, Any]:
+    """The options that the file `config` sets."""
+    if config.suffix != ".py":
+        return read_config(config)
+    if not any(UPSTREAM in describe(one) for one in classes):
+        raise UsageError(f"{config} is Python, and options are in YAML here; train reads configurations in Python.")
+    return {UPSTREAM: str(config)}
 
 
 @dataclass

@@ -25,7 +25,7 @@ def _format(name: str, summary: str, *suffixes: str) -> FormatSpec:
         tensors="zoo_torch.checkpoint:tensors",
         read_card="zoo_torch.checkpoint:read_card",
         write_card="zoo_torch.checkpoint:write_card",
-        config="zoo_torch.mmconfig:read_model",
+        config="zoo_torch.mmconfig:read",
         configured="zoo_torch.checkpoint:configured" if name == "lightning" else "",
         state="zoo_torch.checkpoint:state",
     )

@@ -20,20 +20,12 @@ _DEEPEST = 10
 """How many files may inherit one from the other; mmdetection's go to four."""
 
 
-def read_model(path: Path) -> Mapping[str, Any]:
-    """The ``model`` of the configuration file `path`, with what it inherits.
-
-    Raises `ModelError`, with the line, for what only running the file could tell, and for a file without a model;
-    `RuntimeMissingError` where mmengine is not installed.
-    """
-    model = read(path).get("model")
-    if not isinstance(model, Mapping):
-        raise ModelError(f"{path} describes no model: it assigns no dictionary to `model`.")
-    return model
-
-
 def read(path: Path) -> dict[str, Any]:
-    """All that the configuration file `path` assigns, by name, with what it inherits. Raises as `read_model`."""
+    """All that the configuration file `path` assigns, by name, with what it inherits.
+
+    Raises `ModelError`, with the line, for what only running the file could tell; `RuntimeMissingError` where mmengine
+    is needed and not installed.
+    """
     return _read(path.absolute(), ())
 
 

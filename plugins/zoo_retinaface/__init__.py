@@ -35,4 +35,5 @@ def zoo_methods() -> Iterator[MethodSpec]:
         recognise="zoo_retinaface.architectures:recognise",
         native="zoo_retinaface.native:native",
         recipe="zoo_retinaface.recipe:recipe",
+        variant="zoo_retinaface.recipe:variant",
     )

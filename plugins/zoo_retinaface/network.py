@@ -14,9 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import ModelError
 from zoo.networks.configs import configure
-from zoo.networks.state import load_state
 from zoo_retinaface.architectures import CONFIGS, NAMINGS, Light, MobileNetV1, MobileNetV2, Naming, ResNet
 from zoo_retinaface.layers import convolution, rows, separable
 from zoo_retinaface.light import LightFace
@@ -191,19 +189,9 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
         return (LightFace(config) if isinstance(config, Light) else RetinaFace(config)).eval()
 
 
-def load_backbone(network: RetinaFace, tensors: Mapping[str, Any], where: str) -> None:
-    """Put the ImageNet classifier's `tensors`, by name, into the backbone of `network`: where training starts.
-
-    Its last layers, which tell ImageNet's classes, are left out. Takes torchvision's ResNets and MobileNetV2, and the
-    MobileNetV1 of either repository, whatever names `network` has. Raises `ModelError` that names `where` for tensors
-    of another classifier, and leaves the network as it was.
-    """
-    kept = {name: value for name, value in tensors.items() if name.split(".")[0] not in ("fc", "classifier")}
-    if isinstance(network.config, MobileNetV1):
-        kept = {_separable_name(name, network.naming.flat): value for name, value in kept.items()}
-    if not kept:
-        raise ModelError(f"{where} holds no tensors of a backbone.")
-    load_state(network.backbone, kept, where)
+def backbone_name(network: RetinaFace | LightFace, name: str) -> str:
+    """What `network` calls the tensor `name` of the same backbone in either repository's names."""
+    return _separable_name(name, network.naming.flat) if isinstance(network.config, MobileNetV1) else name
 
 
 def _separable_name(name: str, flat: bool) -> str:

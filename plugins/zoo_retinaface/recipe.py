@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from zoo.errors import UsageError
 from zoo.specs import ModelCard
 from zoo.training.augment import INTERPOLATIONS, Flip, InnerCrop, PadSquare, Resize
 from zoo.training.colours import ByteDistortion
 from zoo.training.recipe import Optimiser, Recipe, Schedule
+from zoo_retinaface.architectures import Light
+from zoo_retinaface.light import LightFace
 from zoo_retinaface.losses import Loss
+from zoo_retinaface.network import RetinaFace, backbone_name
 
 LARGE = "retinaface_r50"
 """The architecture that has numbers of its own."""
@@ -28,4 +32,19 @@ def recipe(card: ModelCard) -> Recipe:
         side=side,
         optimiser=Optimiser(1e-3, 0.9, 5e-4),
         schedule=Schedule(drops=drops),
+        rename=backbone_name,
     )  # fmt: skip
+
+
+def variant(card: ModelCard, network: RetinaFace | LightFace) -> ModelCard:
+    """`card`, with whose anchors `network` is read. Raises `UsageError` for a network of other numbers of anchors: of
+    what sizes they are nothing tells."""
+    config = network.config
+    wanted = [*config.anchors] if isinstance(config, Light) else [config.anchors] * len(config.taps)
+    given = [len(level) for level in card.arguments["min_sizes"]]
+    if given != wanted:
+        raise UsageError(
+            f"The network has {wanted} anchors a cell on its levels, and the card of {card.id} sizes for {given}; a"
+            " network of other anchors needs a card of its own that gives min_sizes."
+        )
+    return card

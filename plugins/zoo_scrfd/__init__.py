@@ -35,4 +35,6 @@ def zoo_methods() -> Iterator[MethodSpec]:
         config="zoo_scrfd.upstream:read",
         native="zoo_scrfd.native:native",
         recipe="zoo_scrfd.recipe:recipe",
+        objective="zoo_scrfd.objective:objective",
+        variant="zoo_scrfd.recipe:variant",
     )

@@ -27,4 +27,6 @@ def zoo_methods() -> Iterator[MethodSpec]:
         config="zoo_yunet.config:read",
         native="zoo_yunet.native:native",
         recipe="zoo_yunet.recipe:recipe",
+        objective="zoo_yunet.objective:objective",
+        variant="zoo_yunet.recipe:variant",
     )

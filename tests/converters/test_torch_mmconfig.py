@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from zoo_torch.mmconfig import read, read_model
+from zoo_torch.mmconfig import read
 
 from zoo.errors import ModelError
+from zoo.models.plan import upstream_document
 
 MARK = Path("/tmp/zoo-config-must-not-exist")
 CONFIGS = {
@@ -62,7 +63,7 @@ def test_files_mean_what_mmengine_makes_of_them(configs: Path, name: str) -> Non
 
 
 def test_a_file_that_inherits_nothing_needs_no_mmengine(configs: Path) -> None:
-    model = read_model(configs / "alone.py")
+    model = read(configs / "alone.py")["model"]
     assert model["type"] == "SCRFD"
     assert model["bbox_head"] == {"anchors": [8, 16], "cls": {"a": 1.5}, "scale": 0.0}
 
@@ -71,7 +72,7 @@ def refused(folder: Path, text: str) -> str:
     path = folder / "c.py"
     path.write_text(text, "utf-8")
     with pytest.raises(ModelError) as error:
-        read_model(path)
+        upstream_document(path)
     assert str(error.value).startswith(str(path)) or "from" in str(error.value)
     assert not MARK.exists()
     return str(error.value)

@@ -24,11 +24,12 @@ from zoo.plugins import catalogue
 
 torch = pytest.importorskip("torch", reason="networks need PyTorch")
 
-from zoo_retinaface.network import build, load_backbone  # noqa: E402
+from zoo_retinaface.network import backbone_name, build  # noqa: E402
 from zoo_torch.checkpoint import read, tensors  # noqa: E402
 
 from zoo.networks.complexity import complexity, parameters  # noqa: E402
 from zoo.networks.state import load_state  # noqa: E402
+from zoo.training.backbones import begin  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -255,7 +256,7 @@ def test_building_draws_nobodys_random_numbers() -> None:
 def test_training_starts_from_the_classifiers_backbone(naming: str, fixtures: Path) -> None:
     classifier = read(weights(fixtures, "mobilenetV1X0.25_pretrain.tar")).state
     net = build("retinaface_mnet025", {"naming": naming})
-    load_backbone(net, classifier, "mobilenetV1X0.25_pretrain.tar")
+    begin(net, classifier, "mobilenetV1X0.25_pretrain.tar", backbone_name)
     state = net.state_dict()
     first, last = ("stage1.2.3", "stage3.1.4") if naming == "biubug6" else ("stage1.2.1.0", "stage3.1.1.1")
     body = NAMINGS[naming].backbone
@@ -265,7 +266,7 @@ def test_training_starts_from_the_classifiers_backbone(naming: str, fixtures: Pa
     theirs = {name.removeprefix(f"{body}."): value for name, value in state.items() if name.startswith(f"{body}.")}
     for other in NAMINGS:
         again = build("retinaface_mnet025", {"naming": other})
-        load_backbone(again, theirs | {"fc.bias": torch.zeros(1000)}, "theirs")
+        begin(again, theirs | {"fc.bias": torch.zeros(1000)}, "theirs", backbone_name)
         with torch.no_grad():
             images = torch.rand(1, 3, 32, 32)
             for one, another in zip(net.backbone(images), again.backbone(images), strict=True):
@@ -278,25 +279,12 @@ def test_another_classifier_is_refused_and_changes_nothing(fixtures: Path) -> No
     before = {name: value.clone() for name, value in net.state_dict().items()}
     for given, message in (
         (classifier, "is 8x3x3x3, where 16x3x3x3 is wanted"),
-        ({"fc.bias": classifier["fc.bias"]}, "no tensors of a backbone"),
+        ({"fc.bias": classifier["fc.bias"]}, "here.tar does not fit the network: it lacks"),
         ({name: value for name, value in classifier.items() if "stage3" not in name}, "it lacks stage3"),
     ):
         with pytest.raises(ModelError, match=message):
-            load_backbone(net, given, "here.tar")
+            begin(net, given, "here.tar", backbone_name)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
-
-
-def test_torchvisions_backbones_start_training() -> None:
-    from torchvision.models import mobilenet_v2, resnet18
-
-    for name, classifier, tensor in (
-        ("retinaface_r18", resnet18(), "layer4.1.bn2.weight"),
-        ("retinaface_mnetv2", mobilenet_v2(), "features.18.1.weight"),
-    ):
-        net, state = build(name, {}), classifier.state_dict()
-        state[tensor] = torch.full_like(state[tensor], 0.5)
-        load_backbone(net, state, name)
-        assert (net.state_dict()[f"fx.{tensor}"] == 0.5).all()
 
 
 @pytest.mark.parametrize("name", ["retinaface_mnet025", "retinaface_1mb_rfb"])

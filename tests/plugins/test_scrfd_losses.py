@@ -13,11 +13,13 @@ torch = pytest.importorskip("torch", reason="losses need PyTorch")
 
 from zoo_scrfd.losses import ATSS, Loss, quality_focal_loss  # noqa: E402
 from zoo_scrfd.network import build, initialise  # noqa: E402
+from zoo_scrfd.recipe import recipe  # noqa: E402
 
 from tests.training.photographs import faces, photographs  # noqa: E402
 from zoo.errors import ModelError  # noqa: E402
 from zoo.geometry import iou  # noqa: E402
 from zoo.networks.state import load_state  # noqa: E402
+from zoo.plugins import catalogue  # noqa: E402
 from zoo.training import targets as grids  # noqa: E402
 from zoo.training.targets import Targets  # noqa: E402
 
@@ -246,3 +248,23 @@ def test_shipped_weights_lose_little_on_a_labelled_photograph(fixtures: Path) ->
     for part, limit in {"box": 0.7, "keypoints": 0.1}.items():
         assert shipped[part].item() < limit < random[part].item() / 2, part
     assert random["class"].item() < 0.001 < shipped["class"].item() < 0.25
+
+
+PUBLISHED = {
+    "scrfd_500m": (0.01, 32, True),
+    "scrfd_500m_bnkps": (0.01, 64, True),
+    "scrfd_1g": (0.01, 32, True),
+    "scrfd_2.5g": (0.01, 32, False),
+    "scrfd_2.5g_bnkps": (0.01, 32, False),
+    "scrfd_10g": (0.01, 32, False),
+    "scrfd_10g_bnkps": (0.01, 32, False),
+    "scrfd_34g": (0.02, 32, True),
+}
+"""Learning rate, images of four devices in a step, and whether faces are cut off at the border of the square, in the
+originals' configurations of these names."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_recipes_differ_where_the_originals_files_do(name: str) -> None:
+    made = recipe(catalogue().cards[name])
+    assert (made.optimiser.rate, made.batch, made.augmentation[0].clip) == PUBLISHED[name]  # type: ignore[attr-defined]

@@ -103,7 +103,9 @@ def _common_parameters() -> list[click.Parameter]:
 def model_parameters() -> list[click.Parameter]:
     """What commands that run a model have in common: a file of options, and what is allowed."""
     return [
-        click.Option(["--config"], metavar="FILE", help="YAML file of options; flags and key=value win over it."),
+        click.Option(
+            ["--config"], metavar="FILE", help="File of options (YAML; train: Python, too); flags and key=value win."
+        ),
         click.Option(["--offline"], is_flag=True, help="Never touch the network."),
         click.Option(
             ["--license-policy"],

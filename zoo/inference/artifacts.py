@@ -55,7 +55,7 @@ def identify(
     """
     for kind, name in ((catalogue().cards, card), (catalogue().formats, format)):
         _ = kind[name] if name else None  # raises for a name that nobody knows
-    path = path / TRAINED if (path / TRAINED).is_file() else path
+    path = meant(path)
     owners = owners_of(path)
     if card and owners and card not in owners:
         raise ModelError(f"{path} is a file of {' and '.join(owners)}, not of {card}.")
@@ -64,13 +64,18 @@ def identify(
         if format not in ("", owners[owner]):
             raise UsageError(f"{path} is known by its hash to be a file of {owners[owner]}, not of {format}.")
         return Artifact(path, owners[owner], catalogue().cards[owner], "known by its hash")
-    spec = _format(path, format)
+    spec = format_of(path, format)
     if inside := _inside(path, spec):
         _require_same(inside, card, path)
         return Artifact(path, spec.name, inside, "described by the card inside it")
     if described:
         return _of_architecture(path, spec, *described, card, "built as its configuration says")
     return _by_tensors(path, spec, card)
+
+
+def meant(path: Path) -> Path:
+    """The model that `path` means: of the run folder of a training its best weights, else what is there itself."""
+    return path / TRAINED if (path / TRAINED).is_file() else path
 
 
 def owners_of(path: Path) -> dict[str, str]:
@@ -99,8 +104,9 @@ def is_a_model(path: Path, format: str = "") -> bool:
     return best is not None and "model" in formats[best.format].kinds
 
 
-def _format(path: Path, name: str) -> FormatSpec:
-    """The format of the model at `path`, which may be what the names of several files begin with."""
+def format_of(path: Path, name: str = "") -> FormatSpec:
+    """The format of the model at `path`, which may be what the names of several files begin with; `name` is what a user
+    says that it is. Raises `UsageError` where nothing is there, `ModelError` for no model."""
     formats = catalogue().formats
     if name:
         if "model" not in formats[name].kinds:

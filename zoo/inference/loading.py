@@ -106,7 +106,7 @@ def request(
     """
     if weights and not Path(weights).exists():
         raise WeightsError(f"There is no file of weights at {weights}.")
-    brought = Path(weights or model) if weights or _is_file(model) else None
+    brought = Path(weights or model) if weights or is_a_path(model) else None
     artifact = identify(brought, card=find_card(model, card).id if weights else card) if brought else None
     if artifact and artifact.doubt:
         store.say(artifact.doubt)
@@ -122,7 +122,7 @@ def find_card(model: str | os.PathLike[str], card: str = "") -> ModelCard:
     """The card of what `load` would load. Raises `UsageError` when nothing of that name is known."""
     name, known = os.fspath(model), catalogue()
     described = known.cards[card] if card else None
-    if _is_file(model):
+    if is_a_path(model):
         return identify(Path(model), card=card).card
     if described and name != card:
         raise UsageError(f"card={card} describes a model file, and {name} is none: leave the card out.")
@@ -135,7 +135,7 @@ def find_card(model: str | os.PathLike[str], card: str = "") -> ModelCard:
     return known.cards[name]  # raises, with the nearest name
 
 
-def _is_file(model: str | os.PathLike[str]) -> bool:
+def is_a_path(model: str | os.PathLike[str]) -> bool:
     """Whether `model` means a file: known names go before files that happen to be called like them."""
     name = os.fspath(model)
     return name not in catalogue().cards and name not in catalogue().methods and Path(model).exists()

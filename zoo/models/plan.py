@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError, suggestion
+from zoo.errors import ModelError, UsageError, suggestion
 from zoo.inference.artifacts import Artifact, described_by, identify, model_formats
 from zoo.inference.preprocess import parse_sizes
 from zoo.models.options import PortOptions
@@ -195,14 +195,26 @@ def described(options: PortOptions) -> tuple[str, Mapping[str, Any]] | None:
     if not options.config:
         return None
     path = Path(options.config)
+    if found := described_by(upstream_document(path)["model"], options.card):
+        return found
+    raise UsageError(f"{path} describes no network of an installed method.")
+
+
+def upstream_document(path: Path) -> Mapping[str, Any]:
+    """All that the upstream configuration file `path` assigns, by name; its ``model`` is a mapping.
+
+    Raises `UsageError` where there is no such file or nothing that reads it; `ModelError` for one that cannot be read,
+    or describes no model.
+    """
     if not path.is_file():
         raise UsageError(f"There is no configuration file {path}.")
     reader = next((spec.config for spec in catalogue().formats.values() if spec.config), "")
     if not reader:
         raise UsageError(f"No installed plugin reads upstream configuration files such as {path}.")
-    if found := described_by(resolve(reader)(path), options.card):
-        return found
-    raise UsageError(f"{path} describes no network of an installed method.")
+    document: Mapping[str, Any] = resolve(reader)(path)
+    if not isinstance(document.get("model"), Mapping):
+        raise ModelError(f"{path} describes no model: it assigns no dictionary to `model`.")
+    return document
 
 
 def _edge_options(edges: Sequence[ConverterSpec], values: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -83,10 +83,12 @@ class Ending:
 
 def readme(card: ModelCard, config: Mapping[str, Any], figures: tuple[Metric, ...], lines: list[str]) -> str:
     """The model card for people, in Markdown."""
-    recipe = config["recipe"]
+    recipe, network = config["recipe"], config["network"]
+    departing = "".join(f", {name} {_shown(value)}" for name, value in network["departing"].items())
     rows = {
         "Labelled set": ", ".join(config["inputs"]),
         "Began with": config["begun"] or "random weights",
+        "Configuration": config["options"].get("upstream") or "the method's own recipe",
         "Recipe": f"{recipe['epochs']} epochs, {recipe['batch']} images of {recipe['side']}x{recipe['side']} a step",
         "Optimiser": ", ".join(f"{name} {value:g}" for name, value in recipe["optimiser"].items()),
         "Schedule": ", ".join(f"{name} {_shown(value)}" for name, value in recipe["schedule"].items()),
@@ -94,13 +96,14 @@ def readme(card: ModelCard, config: Mapping[str, Any], figures: tuple[Metric, ..
         "Numbers": recipe["precision"] + (f", averaged with {recipe['ema']:g}" if recipe["ema"] else ""),
         "Seed": recipe["seed"],
         "Parameters": f"{card.parameters:,}",
+        "Multiply-accumulates": f"{network['macs'] / 1e6:,.1f} M at {network['side']}x{network['side']}",
         "Versions": ", ".join(f"{name} {version}" for name, version in receipts.versions().items()),
     }
     licences = {name: licence["name"] for name, licence in to_json(card)["licences"].items()}
     table = "\n".join(f"| {name} | {_plain(str(value))} |" for name, value in rows.items())
     return f"""# {card.id}
 
-{card.summary} Method: {card.method}; architecture: {card.architecture}.
+{card.summary} Method: {card.method}; architecture: {card.architecture}{departing}.
 
 ```
 zoo run {card.method} infer photo.jpg --model {BEST}
@@ -136,7 +139,9 @@ def _judged(figures: tuple[Metric, ...], lines: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return " ".join(f"{one:g}" for one in value) or "none" if isinstance(value, list | tuple) else f"{value:g}"
+    if isinstance(value, list | tuple):
+        return " ".join(map(_shown, value)) or "none"
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _plain(text: str) -> str:

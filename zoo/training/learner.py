@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import UsageError
 from zoo.networks.state import load_state
 from zoo.specs import Preprocess
 from zoo.training.processes import Processes
@@ -58,7 +59,7 @@ class Learner:
         self.processes.share_buffers(self.network)
         given = self.normalise(images.to(self.device, non_blocking=True))
         with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
-            outputs = self.network.raw(given)
+            outputs = self._outputs(given)
         parts = recipe.loss(outputs, targets.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(torch.stack([*parts.values()]).sum() * part).backward()
@@ -71,6 +72,18 @@ class Learner:
         if self.average is not None:
             self.average.update_parameters(self.network)
         return {name: part.detach() for name, part in parts.items()}
+
+    def _outputs(self, images: Tensor) -> Any:
+        try:
+            return self.network.raw(images)
+        except ValueError as error:  # torch's, of normalisations by batch
+            if "more than 1 value per channel" not in str(error):
+                raise
+            count, side = len(images), images.shape[-1]
+            raise UsageError(
+                f"{count} image of {side}x{side} leaves one cell on the coarsest level, by which nothing can be"
+                " normalised; give a greater side, or a batch that leaves no single image over."
+            ) from None
 
     def join(self, multiplier: float) -> None:
         """Make a step of which other processes have all the images: with a blank one, from which nothing is learnt."""

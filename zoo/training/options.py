@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from zoo.options import option
+from zoo.options import mapping, option
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,16 @@ class TrainOptions:
         "recipe", "Numbers that the network computes with; in float16 the loss is scaled."
     )
     seed: int = option(0, "Seed of first weights, order and augmentation.", least=0)
-    init: str = option("", "Model or weight file to start from. Default: random weights.")
+    upstream: str = option("", "Configuration (.py) of the original's to train by, as --config takes it, too.")
+    ignore: tuple[str, ...] = option((), "Fields of that configuration that may go unheeded; all: any.")
+    init: str = option(
+        "",
+        "Model or weight file to start from, a classifier's for the backbone alone, or random. Default: the file that"
+        " is the model, else random.",
+    )
+    network: Mapping[str, Any] = mapping(
+        "Fields of the network's configuration set anew, a network of one's own: network.NAME=VALUE."
+    )
     name: str = option("", "What the trained model calls itself. Default: the model's id with _trained.")
     format: str = option("", "Format of the labelled set, where it is not recognised.")
     images: str = option("", "Folder of the images that the labels name. Default: looked for beside them.")

@@ -47,7 +47,8 @@ class Recipe:
     squares of `side` pixels. `ema` is the momentum of the moving average of the weights, `clip` the greatest norm of
     the gradients; 0 is none. `precision` is what the network computes with, ``float32``, ``bfloat16`` or ``float16``;
     the loss and the weights stay float32. `initialise` gives a network the random weights to begin with; where it is
-    None they are torch's own.
+    None they are torch's own. `rename` is called with a network and the name that another program gives a tensor of its
+    backbone, and returns the network's own name (see `zoo.training.beginning.begin`).
     """
 
     loss: Callable[..., dict[str, Any]]
@@ -62,6 +63,7 @@ class Recipe:
     precision: str = "float32"
     seed: int = 0
     initialise: Callable[[Any], None] | None = None
+    rename: Callable[[Any, str], str] | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -75,7 +77,7 @@ class Recipe:
         """All numbers as plain data."""
         steps = [{"step": type(step).__name__, **asdict(step)} for step in self.steps]  # type: ignore[call-overload]
         loss = asdict(self.loss)  # type: ignore[call-overload]
-        numbers = {name: value for name, value in asdict(self).items() if name != "initialise"}
+        numbers = {name: value for name, value in asdict(self).items() if name not in ("initialise", "rename")}
         return {**numbers, "loss": loss, "augmentation": steps}
 
 

@@ -11,27 +11,24 @@ from typing import Any
 
 import cv2
 import torch
-from torch import nn
 
 from zoo.datasets.dataset import Dataset, open_dataset
-from zoo.errors import InputError, ModelError, UsageError
-from zoo.inference.artifacts import identify
-from zoo.models.edges import network as build
-from zoo.networks.state import load_state
-from zoo.plugins import catalogue, resolve
+from zoo.errors import InputError, UsageError
 from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
 from zoo.specs import UNKNOWN, Licences, ModelCard
+from zoo.training import variants
+from zoo.training.beginning import first
 from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
-from zoo.training.folder import BEST, LAST, WEIGHTS, Ending
+from zoo.training.folder import BEST, LAST, Ending
 from zoo.training.judging import Judge, open_judge
 from zoo.training.learner import Learner
 from zoo.training.log import Log
 from zoo.training.options import TrainOptions
 from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
-from zoo.weights import WeightStore
+from zoo.training.upstream import planned
 
 SHOWN = 5
 """Of how many images it is said by name that faces were left out."""
@@ -46,19 +43,22 @@ def run(request: TaskRequest) -> TaskResult:
     and what a resumed run needs. Raises `UsageError` for no set or several, no output folder, one that holds a run, or
     options that do not fit; `InputError` for a set without boxes or images; and as `Engine.run`.
     """
+    folder = _folder(request, request.options.resume)
+    base = request.card
+    request, recipe = planned(request)
     options: TrainOptions = request.options
-    folder = _folder(request, options.resume)
-    recipe = adjusted(resolve(request.method.recipe)(request.card), options, request.card.preprocess.multiple)
+    recipe = adjusted(recipe, options, request.card.preprocess.multiple)
+    counted = variants.amount(request.card, recipe.side)
     dataset = _dataset(request.inputs, options)
     torch.manual_seed(options.seed)
-    network, begun = _network(request, recipe)
+    network, begun, taken = first(request, recipe)
     card = _card(request.card, options.name, begun)
     used = threads.count(request.settings.get("threads", 0))
     with _threads(used), joined(_device(request.settings.get("device", "auto"))) as processes:
         progress = request.progress if processes.first else Silent()
         judge = open_judge(request, used)
         log = Log(folder, silent=not processes.first, board=options.tensorboard)
-        ending = Ending(folder, card, _config(request, recipe, begun), judge)
+        ending = Ending(folder, card, _config(request, recipe, begun or taken, counted), judge)
         engine = Engine(
             Learner(network, recipe, card.preprocess, processes), folder, ending.keep, log, progress,
             options.save_every, options.log_every, _judgement(judge, folder, options),
@@ -66,6 +66,8 @@ def run(request: TaskRequest) -> TaskResult:
         )  # fmt: skip
         if options.resume:
             engine.restore()
+        for line in (variants.told(request.card, counted, base), *([] if options.resume or not taken else [taken])):
+            progress.note(line)
         progress.start(f"{card.id}: learning", _left(engine, dataset))
         outcome = engine.run(_feed(dataset, recipe, options.workers or used, processes))
         log.close()
@@ -134,38 +136,6 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
     return Feed(dataset, recipe.steps, recipe.batch // place.count, recipe.seed, workers, place)
 
 
-def _network(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str]:
-    """The network with its first weights, and what these came from, empty for random ones."""
-    network: nn.Module = build(request.card)
-    if recipe.initialise is not None:
-        recipe.initialise(network)
-    settings = request.settings
-    named = settings["model"] if Path(settings.get("model") or "").is_file() else ""
-    begin = request.options.init or settings.get("weights") or named
-    if begin:
-        _load(network, begin, request)
-    return network, begin
-
-
-def _load(network: nn.Module, begin: str, request: TaskRequest) -> None:
-    """Put the weights of `begin`, a file or the id of a model, into `network`."""
-    cards = catalogue().cards
-    if begin in cards:
-        card = cards[begin]
-        file = next((one for one in card.weights if one.format == WEIGHTS), None)
-        if file is None:
-            raise ModelError(f"No weights of {begin} are published that training could start from; give a file.")
-        store = WeightStore(progress=request.progress, say=request.progress.note)
-        path, kind = store.path(file, card.id, card.licences), file.format
-    else:
-        artifact = identify(Path(begin))
-        path, kind = artifact.path, artifact.format
-    spec = catalogue().formats[kind]
-    if not spec.state:
-        raise ModelError(f"{path} is a {kind} file, whose weights training cannot start from; convert it to {WEIGHTS}.")
-    load_state(network, resolve(spec.state)(path), str(path))
-
-
 def _card(card: ModelCard, name: str, begun: str) -> ModelCard:
     """The card of the trained model: nothing is published of it, and of random weights its licence is not known."""
     licences = Licences(card.licences.code, card.licences.weights if begun else UNKNOWN, UNKNOWN)
@@ -181,13 +151,14 @@ def _device(name: str) -> torch.device:
         raise UsageError(f"torch has no device {name!r}: {error}.") from None
 
 
-def _config(request: TaskRequest, recipe: Recipe, begun: str) -> dict[str, Any]:
+def _config(request: TaskRequest, recipe: Recipe, begun: str, counted: variants.Amount) -> dict[str, Any]:
     return {
         "task": f"{request.method.name} {request.task}",
         "model": request.card.id,
         "begun": begun,
         "inputs": list(request.inputs),
         "options": dict(request.settings),
+        "network": variants.document(request.card, counted),
         "recipe": json.loads(json.dumps(recipe.document())),
     }
 
@@ -225,6 +196,8 @@ def _result(
     summary = {
         "model": ending.card.id,
         "device": device,
+        "parameters": ending.config["network"]["parameters"],
+        "macs": ending.config["network"]["macs"],
         "images": outcome.images,
         "seconds": round(outcome.seconds, 3),
         "waiting": round(outcome.waited / max(outcome.seconds, 1e-9), 3),
