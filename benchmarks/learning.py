@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.harness import Report, arguments
 from benchmarks.labelled import known, photographs
-from benchmarks.photographs import FIXTURES, sample
+from benchmarks.photographs import FIXTURES, sample, store
 from zoo import images, tasks
 from zoo.datasets.dataset import open_dataset
 from zoo.evaluation.options import JudgeOptions
@@ -62,9 +62,9 @@ COPIES = 10
 
 
 def _small(epochs: int, rate: float, **more: Any) -> dict[str, Any]:
-    """All nine photographs a step, as squares of 192 pixels. Their crops are about as high as the photograph: between
-    them is the one that shows faces as large as they are in `Run.size`, whatever shape the photograph has. The rate
-    drops twice at the end, and gradients are cut off at 10."""
+    """All nine photographs a step, unless there is `more` to say, as squares of 192 pixels. Their crops are about as
+    high as the photograph: between them is the one that shows faces as large as they are in `Run.size`, whatever shape
+    the photograph has. The rate drops twice at the end, and gradients are cut off at 10."""
     drops = ",".join(str(round(part * epochs)) for part in (0.75, 0.9))
     squares = {"batch": 9, "side": 192, "crops": "0.8,1.0,1.2"}
     return {"epochs": epochs, **squares, "warmup": 20, "drops": drops, "lr": rate, "clip": 10.0, **more}
@@ -76,7 +76,7 @@ RETINAFACE = _small(40, 0.02, clip=0.0, crops="0.8,1.0")
 
 RUNS = {
     "yunet_n": Run("yunet_n", _small(40, 0.01)),
-    "scrfd_500m_bnkps": Run("scrfd_500m_bnkps", _small(60, 0.04)),
+    "scrfd_500m_bnkps": Run("scrfd_500m_bnkps", _small(90, 0.03, batch=4)),
     "retinaface_mnet025": Run("retinaface_mnet025", RETINAFACE),
     "retinaface_mnet025, ImageNet": Run("retinaface_mnet025", RETINAFACE | {"init": str(BACKBONE)}, needs=BACKBONE),
 }
@@ -184,6 +184,7 @@ def measure(names: Sequence[str], out: str) -> Report:
         raise FileNotFoundError(
             f"dlib's photographs are not in {FIXTURES}; set ZOO_FIXTURES to the folder of fixtures."
         )
+    store()  # so that the public weights are looked for among the fixtures
     with place(out) as folder:
         photographs(folder / "nine")
         photographs(folder / "copies", copies=COPIES)
