@@ -149,8 +149,12 @@ def _steps(
 ) -> dict[str, Any]:
     """Steps over batches in memory."""
     feed = Feed(dataset, chosen.recipe.steps, chosen.recipe.batch, workers=chosen.workers)
-    whole = (one for epoch in range(options.steps + 1) for one in feed.epoch(epoch) if len(one.keys) == feed.size)
-    held = [one for one, _ in zip(whole, range(options.steps), strict=False)]
+    held = list[Batch]()
+    for epoch in range(options.steps):  # to the end of each, so that no thread of the feed is there any more
+        held += [one for one in feed.epoch(epoch) if len(held) < options.steps and len(one.keys) == feed.size]
+        if len(held) >= options.steps:
+            break
+    del held[options.steps :]
     ours, watch = Ours(chosen, folder), Stopwatch(chosen.wait, held=held)
     loop = Loop(chosen.network(), chosen.recipe, chosen.card.preprocess, chosen.device)
     pairs: list[Any] = [(one.images, one.targets) for one in held]
