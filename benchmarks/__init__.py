@@ -15,5 +15,7 @@ NAMES = (
     "quantised",
     "native",
     "widerface",
+    "training",
+    "learning",
 )
 """The benchmarks, in the order in which they run."""

@@ -177,12 +177,12 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = N
     return done.stdout
 
 
-def arguments(description: str | None, rounds: int, names: str = "", **sizes: int) -> argparse.Namespace:
-    """The command line of a benchmark: ``--rounds``, a number for each of `sizes`, and any number of words, each of
-    which is what `names` says, where it says something."""
+def arguments(description: str | None, rounds: int, names: str = "", **sizes: int | str) -> argparse.Namespace:
+    """The command line of a benchmark: ``--rounds``, a number or text for each of `sizes`, and any number of words,
+    each of which is what `names` says, where it says something."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if names:
         parser.add_argument(names, nargs="*")
     for name, default in {"rounds": rounds, **sizes}.items():
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"default: {default}")
     return parser.parse_args()

@@ -29,8 +29,10 @@ TINY = {
     "quantised": ["--rounds", "2", "peppa_slim160"],
     "native": ["--rounds", "1"],
     "widerface": ["--rounds", "1", "--images", "30"],
+    "training": ["scrfd_500m_bnkps", "--rounds", "1", "--images", "8", "--steps", "2", "--batch", "2", "--side", "64"],
+    "learning": ["finetuned"],
 }
-WITHOUT_FIXTURES = ("startup", "nms", "conversion")
+WITHOUT_FIXTURES = ("startup", "nms", "conversion", "training")
 
 
 def report(name: str) -> dict[str, Any]:
@@ -57,8 +59,14 @@ def check(document: dict[str, Any], name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_FIXTURES)
 def test_a_benchmark_prints_one_report(name: str) -> None:
+    if name == "training":
+        pytest.importorskip("torch", reason="training needs PyTorch")
     document = report(name)
     check(document, name)
+    if name == "training":
+        facts = document["facts"]["scrfd_500m_bnkps"]
+        assert facts["greatest difference of the weights"] < 1e-4
+        assert 0 <= facts["share of the time spent waiting for data"] < 1
     if name == "conversion":
         peers = {comparison["peer"] for comparison in document["comparisons"]}
         assert (PEER in peers) is bool(interpreter())
@@ -73,6 +81,8 @@ def test_a_benchmark_of_real_models_prints_one_report(name: str, fixtures: Path)
         pytest.importorskip("tf2onnx", reason="measures TensorFlow's network, too")
     if name == "native" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         pytest.skip("there is no C++ compiler")
+    if name == "learning":
+        pytest.importorskip("torch", reason="training needs PyTorch")
     document = report(name)
     check(document, name)
     if name == "quantised":
@@ -81,6 +91,10 @@ def test_a_benchmark_of_real_models_prints_one_report(name: str, fixtures: Path)
         assert document["facts"]["yunet_s"]["faces"] == 6
     if name == "widerface":
         assert document["facts"]["difference from the port"] == 0
+    if name == "learning":
+        assert document["holds"]
+        held = document["facts"]["finetuned"]["two held out"]
+        assert held["after"]["scores"]["AP"] > held["before"]["scores"]["AP"]
     if name == "throughput":
         agreed = document["facts"]["yunet_n"]["opencv"]
         assert agreed["same_count"] == agreed["images"] == 4

@@ -190,6 +190,8 @@ def test_what_cannot_be_learnt_from_is_refused(fixtures: Path, tmp_path: Path) -
     ):
         with pytest.raises(UsageError, match=what):
             train(data, tmp_path / "run", **values)
+    with pytest.raises(UsageError, match="inside the image: sizes of at most 1, not"):
+        train(data, tmp_path / "run", "retinaface", crops="0.8,1.2")
     with pytest.raises(InputError, match="no boxes"):
         train(fixtures / "identities", tmp_path / "run")
     with pytest.raises(UsageError, match="--out"):

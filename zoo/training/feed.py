@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
+from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +16,7 @@ from zoo.datasets.dataset import Dataset
 from zoo.datasets.sample import Annotation, Broken, Sample
 from zoo.datasets.sharing import ALL, Place, mixed, share, shuffled_units, unit_size
 from zoo.errors import InputError
-from zoo.inference.runner import batches, ordered
+from zoo.inference.runner import batches
 from zoo.requests import Skip
 from zoo.training.augment import Labelled, Step, augmented, dice
 from zoo.training.targets import Targets, batch
@@ -26,6 +29,10 @@ AHEAD = 2
 
 FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
 """Which of the 68 points of 300-W make the five, by their mean: the eyes, the tip of the nose, the mouth's corners."""
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Feed:
     def epoch(self, number: int, begin: int = 0) -> Iterator[Batch]:
         """The batches of the epoch `number` from the batch `begin` on. Raises `InputError` for a set that ends."""
         groups = islice(batches(self._samples(number), self.size), begin, None)
-        return ordered(lambda group: self._prepare(group, number), groups, self.workers, AHEAD)
+        return prepared(lambda group: self._prepare(group, number), groups, self.workers)
 
     def _samples(self, epoch: int) -> Iterator[Sample | Broken]:
         units = self.dataset.units(unit_size(self.dataset.about.count, self.rank.count))
@@ -85,6 +92,23 @@ class Feed:
             keys.append(sample.key)
         images, targets = batch(made) if made else (None, None)
         return Batch(images, targets, tuple(keys), tuple(skipped), faulty)
+
+
+def prepared(work: Callable[[T], R], tasks: Iterator[T], workers: int) -> Iterator[R]:
+    """``map(work, tasks)`` with `workers` threads: results in the order of the tasks.
+
+    A result is given as soon as it is there, and never before another task is begun: threads have `AHEAD` each to do
+    while whoever takes the results is busy with one.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="zoo")
+    try:
+        pending = deque(pool.submit(work, task) for task in islice(tasks, AHEAD * workers))
+        while pending:
+            first = pending.popleft()
+            pending.extend(pool.submit(work, task) for task in islice(tasks, 1))
+            yield first.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def label(sample: Sample) -> Labelled:

@@ -104,13 +104,9 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _cropped(recipe: Recipe, scales: tuple[float, ...]) -> tuple[Step, ...]:
-    if (
-        not scales
-        or min(scales) <= 0
-        or not any(isinstance(step, SquareCrop | InnerCrop) for step in recipe.augmentation)
-    ):
+    steps = [step for step in recipe.augmentation if isinstance(step, SquareCrop | InnerCrop)]
+    if min(scales) <= 0 or not steps:
         raise UsageError("crops are one or several sizes above 0, for a recipe that crops.")
-    return tuple(
-        replace(step, scales=scales) if isinstance(step, SquareCrop | InnerCrop) else step
-        for step in recipe.augmentation
-    )
+    if max(scales) > 1 and any(isinstance(step, InnerCrop) for step in steps):
+        raise UsageError(f"The crops of this recipe lie inside the image: sizes of at most 1, not {max(scales):g}.")
+    return tuple(replace(step, scales=scales) if step in steps else step for step in recipe.augmentation)
