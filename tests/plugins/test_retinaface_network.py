@@ -29,7 +29,7 @@ from zoo_torch.checkpoint import read, tensors  # noqa: E402
 
 from zoo.networks.complexity import complexity, parameters  # noqa: E402
 from zoo.networks.state import load_state  # noqa: E402
-from zoo.training.backbones import begin  # noqa: E402
+from zoo.training.beginning import begin  # noqa: E402
 
 torch.set_num_threads(1)
 
