@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from zoo.training.losses import EPSILON
 from zoo.training.sections import Section
 from zoo_scrfd.losses import ATSS, Loss
 
@@ -26,10 +27,6 @@ its head the ``train_cfg`` of its own, and distances need no ``bbox_coder``."""
 
 KEYPOINTS = {"type": "SmoothL1Loss", "beta": 1 / 9, "loss_weight": 0.1}
 """What keypoints learn by where a head does not say it."""
-
-
-EPSILON = 1e-6
-"""What is added to an area of cells where a loss does not say it."""
 
 
 def objective(model: Section, train_cfg: Section, own: Loss) -> Loss:
@@ -110,7 +107,7 @@ def _boxes(part: Section) -> dict[str, float]:
         return {}
     part.want("reduction", "mean")
     if part.number("eps", EPSILON, 0) > EPSILON:
-        part.refuse("eps", "here it is nothing beside an area")
+        part.refuse("eps", f"here it is {EPSILON:g}, nothing beside an area")
     return {"box_weight": part.number("loss_weight", 1.0, 0)}
 
 

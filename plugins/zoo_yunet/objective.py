@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from zoo.training.losses import EPSILON
 from zoo.training.sections import Section
 from zoo_yunet.losses import Loss, SimOTA
 
 ENTROPY = {"type": "CrossEntropyLoss", "use_sigmoid": True, "reduction": "sum", "loss_weight": 1.0}
 """What scores learn by where a head does not say it."""
-
-
-EPSILON = 1e-6
-"""What is added to an area of pixels where a loss does not say it."""
 
 
 def objective(model: Section, train_cfg: Section, own: Loss) -> Loss:
@@ -73,7 +70,7 @@ def _boxes(part: Section, own: Loss) -> Loss:
         return own
     part.want("reduction", "sum", default="mean")
     if part.number("eps", EPSILON, 0) > EPSILON:
-        part.refuse("eps", "here it is nothing beside an area")
+        part.refuse("eps", f"here it is {EPSILON:g}, nothing beside an area")
     return replace(own, box_weight=part.number("loss_weight", 1.0, 0), smooth=part.number("smooth_point", 0.1, 0))
 
 

@@ -80,10 +80,10 @@ def plain_atss(truth: np.ndarray) -> dict[int, int]:
 def plain_diou(p: list[float], t: list[float]) -> float:
     """The original's formula for one pair."""
     w, h = max(min(p[2], t[2]) - max(p[0], t[0]), 0), max(min(p[3], t[3]) - max(p[1], t[1]), 0)
-    union = (p[2] - p[0]) * (p[3] - p[1]) + (t[2] - t[0]) * (t[3] - t[1]) - w * h + 1e-7
+    union = (p[2] - p[0]) * (p[3] - p[1]) + (t[2] - t[0]) * (t[3] - t[1]) - w * h + 1e-6
     cw, ch = max(max(p[2], t[2]) - min(p[0], t[0]), 0), max(max(p[3], t[3]) - min(p[1], t[1]), 0)
     shift = (t[0] + t[2] - p[0] - p[2]) ** 2 / 4 + (t[1] + t[3] - p[1] - p[3]) ** 2 / 4
-    return 1 - w * h / union + shift / (cw * cw + ch * ch + 1e-7)
+    return 1 - w * h / union + shift / (cw * cw + ch * ch + 1e-6)
 
 
 def plain_iou(p: list[float], t: list[float]) -> float:

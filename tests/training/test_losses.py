@@ -56,7 +56,7 @@ def plain_eiou(p: list[float], t: list[float], smooth: float = 0.1) -> float:
     ix1, iy1, ix2, iy2 = max(p[0], t[0]), max(p[1], t[1]), min(p[2], t[2]), min(p[3], t[3])
     xmin, ymin, xmax, ymax = min(ix1, ix2), min(iy1, iy2), max(ix1, ix2), max(iy1, iy2)
     inter = (ix2 - ex) * (iy2 - ey) + (xmin - ex) * (ymin - ey) - (ix1 - ex) * (ymax - ey) - (xmax - ex) * (iy1 - ey)
-    union = (p[2] - p[0]) * (p[3] - p[1]) + (t[2] - t[0]) * (t[3] - t[1]) - inter + 1e-7
+    union = (p[2] - p[0]) * (p[3] - p[1]) + (t[2] - t[0]) * (t[3] - t[1]) - inter + 1e-6
     u = 1 - inter / union
     return 0.5 * u * u / smooth if u < smooth else u - 0.5 * smooth
 

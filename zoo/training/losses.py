@@ -9,6 +9,9 @@ from torch.nn import functional
 UNION = 1e-6
 """The least union that an intersection is divided by, as in mmdet's ``bbox_overlaps``."""
 
+EPSILON = 1e-6
+"""What losses of boxes add to what they divide by. mmdet's classes hand this to its functions, whose own is 1e-7."""
+
 
 def areas(boxes: Tensor) -> Tensor:
     """Areas (...); negative where one side of a predicted box is."""
@@ -31,12 +34,12 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
 def diou_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """1 - IoU + the squared distance of the centres over the squared diagonal of the box around both: (...).
 
-    Zheng et al., AAAI 2020; as in mmdet's ``DIoULoss``, with 1e-7 added to both denominators.
+    Zheng et al., AAAI 2020; as in mmdet's ``DIoULoss``, with `EPSILON` added to both denominators.
     """
     overlap = intersection(predicted, target)
-    union = areas(predicted) + areas(target) - overlap + 1e-7
+    union = areas(predicted) + areas(target) - overlap + EPSILON
     low, high = torch.minimum(predicted, target), torch.maximum(predicted, target)
-    diagonal = (high[..., 2:] - low[..., :2]).clamp(min=0).square().sum(-1) + 1e-7
+    diagonal = (high[..., 2:] - low[..., :2]).clamp(min=0).square().sum(-1) + EPSILON
     shift = (target[..., :2] + target[..., 2:] - predicted[..., :2] - predicted[..., 2:]).square().sum(-1) / 4
     return 1 - overlap / union + shift / diagonal
 
@@ -52,7 +55,7 @@ def smooth_eiou_loss(predicted: Tensor, target: Tensor, smooth: float = 0.1) -> 
     last = torch.minimum(predicted[..., 2:], target[..., 2:]) - low
     inner, outer = torch.minimum(first, last), torch.maximum(first, last)
     overlap = last.prod(-1) + inner.prod(-1) - first[..., 0] * outer[..., 1] - outer[..., 0] * first[..., 1]
-    missing = 1 - overlap / (areas(predicted) + areas(target) - overlap + 1e-7)
+    missing = 1 - overlap / (areas(predicted) + areas(target) - overlap + EPSILON)
     return torch.where(missing < smooth, missing.square() / (2 * smooth), missing - smooth / 2)
 
 
