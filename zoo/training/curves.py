@@ -40,8 +40,8 @@ def draw(records: Sequence[dict[str, Any]]) -> Image:
         below = Axes(title, "step", "", (0, last), (0, 1), WIDTH, HEIGHT, above=True).draw([told])
     else:
         rate = _line(records, "rate")
-        most = max(np.asarray(rate.y, float)) or 1.0
-        below = Axes("learning rate", "step", "", (0, last), (0, most), WIDTH, HEIGHT, above=True).draw([rate])
+        span = decades(rate.y)
+        below = Axes("learning rate", "step", "", (0, last), span, WIDTH, HEIGHT, tens=True, above=True).draw([rate])
     return np.vstack([loss.draw(lines), below])
 
 
