@@ -56,7 +56,7 @@ def test_the_receipt_names_the_model_that_was_exported(zoo: Zoo, desk: Path) -> 
         (["--weights", "mine.onnx", "convert=opset"], "The option convert takes NAME=VALUE"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
         (["convert=card=yunet_n"], "There is no option 'card' for torch -> onnx. It has "),
-        (["photo.jpg"], "An export takes no inputs"),
+        (["photo.jpg"], "There is no model file and no run folder photo.jpg."),
     ],
 )
 def test_what_it_refuses(zoo: Zoo, desk: Path, words: list[str], sentence: str) -> None:
