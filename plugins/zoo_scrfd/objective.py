@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zoo.training.losses import EPSILON
-from zoo.training.sections import Section
+from zoo.training.upstream.sections import Section
 from zoo_scrfd.losses import ATSS, Loss
 
 MOBILENET = ("in_channels", "block_cfg", "num_stages", "out_indices")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zoo.training.losses import EPSILON
-from zoo.training.sections import Section
+from zoo.training.upstream.sections import Section
 from zoo_yunet.losses import Loss, SimOTA
 
 ENTROPY = {"type": "CrossEntropyLoss", "use_sigmoid": True, "reduction": "sum", "loss_weight": 1.0}

@@ -28,7 +28,7 @@ from zoo.specs import ModelCard  # noqa: E402
 from zoo.training.augment import Flip, Resize, SquareCrop  # noqa: E402
 from zoo.training.colours import Photometric  # noqa: E402
 from zoo.training.recipe import Optimiser, Recipe, Schedule, adjusted  # noqa: E402
-from zoo.training.upstream import planned  # noqa: E402
+from zoo.training.upstream.planning import planned  # noqa: E402
 
 
 @pytest.fixture

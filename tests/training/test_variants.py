@@ -29,7 +29,7 @@ from zoo.plugins import catalogue, resolve  # noqa: E402
 from zoo.requests import Silent  # noqa: E402
 from zoo.specs import ModelCard  # noqa: E402
 from zoo.training import variants  # noqa: E402
-from zoo.training.upstream import planned  # noqa: E402
+from zoo.training.upstream.planning import planned  # noqa: E402
 
 NARROW = {"network.widths": "16,32,32,32,32,32", "network.features": "32"}
 """A YuNet of a third of the numbers."""

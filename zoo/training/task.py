@@ -28,7 +28,7 @@ from zoo.training.log import Log
 from zoo.training.options import TrainOptions
 from zoo.training.processes import Processes, joined
 from zoo.training.recipe import Recipe, adjusted
-from zoo.training.upstream import planned
+from zoo.training.upstream.planning import planned
 
 SHOWN = 5
 """Of how many images it is said by name that faces were left out."""

@@ -16,10 +16,10 @@ from zoo.models.plan import upstream_document
 from zoo.plugins import catalogue, resolve
 from zoo.requests import TaskRequest
 from zoo.specs import ModelCard
-from zoo.training.mmdet import processes, read
 from zoo.training.options import TrainOptions
 from zoo.training.recipe import Recipe
-from zoo.training.sections import Account
+from zoo.training.upstream.mmdet import processes, read
+from zoo.training.upstream.sections import Account
 from zoo.training.variants import variant
 
 

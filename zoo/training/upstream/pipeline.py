@@ -13,7 +13,7 @@ from zoo.specs import Preprocess
 from zoo.training.augment import Flip, Resize, SquareCrop, Step
 from zoo.training.colours import Photometric
 from zoo.training.recipe import Recipe
-from zoo.training.sections import Section
+from zoo.training.upstream.sections import Section
 
 INTERPOLATIONS = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic", "area": "area", "lanczos": "lanczos"}
 """The names that they have there, and in `zoo.training.augment`."""

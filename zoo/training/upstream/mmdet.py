@@ -14,9 +14,9 @@ from torch import distributed
 
 from zoo.plugins import resolve
 from zoo.specs import MethodSpec, ModelCard, Preprocess
-from zoo.training import pipeline
 from zoo.training.recipe import Optimiser, Recipe, Schedule
-from zoo.training.sections import Section
+from zoo.training.upstream import pipeline
+from zoo.training.upstream.sections import Section
 
 UNREAD = {
     "resume_from": "resume=true goes on with a run of the zoo",

@@ -1,0 +1,1 @@
+"""Configurations of the originals' training code, of the mm family, as recipes."""
