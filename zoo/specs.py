@@ -94,9 +94,10 @@ class MethodSpec:
     that reads them (`zoo.networks.native.Native`); empty where a method has none, or, as encoders, needs none. `recipe`
     is called with a card and returns how its network is trained (`zoo.training.recipe.Recipe`). `objective` is called
     with what an upstream configuration says of the ``model`` and of its ``train_cfg``, each a
-    `zoo.training.upstream.sections.Section`, and with the recipe's loss, and returns the loss that they describe. The networks of a method that has it have
-    ``config.strides`` and ``outputs``. `variant` is called with a card and the network that it describes, and
-    returns the card with what follows from that network: what its outputs are called and how they are read.
+    `zoo.training.upstream.sections.Section`, and with the recipe's loss, and returns the loss that they describe. The
+    networks of a method that has it have ``config.strides`` and ``outputs``. `variant` is called with a card and the
+    network that it describes, and returns the card with what follows from that network: what its outputs are called and
+    how they are read.
     """
 
     name: str
