@@ -55,11 +55,11 @@ def test_a_run_killed_at_any_step_goes_on_to_the_same_files(kind: str) -> None:
     assert json.loads(done.stdout) == []
 
 
-def made(kind: str, folder: Path) -> Path:
-    """A set of `COUNT` samples with some in it that are broken, and that is large beside the time to start."""
+def made(kind: str, folder: Path, count: int = COUNT) -> Path:
+    """A set of `count` samples with some in it that are broken, and that is large beside the time to start."""
     rng = np.random.default_rng(0)
     few = [random_sample(kind, rng, number) for number in range(200)]
-    samples = [replace(few[number % 200], key=f"set/{number:06d}") for number in range(COUNT)]
+    samples = [replace(few[number % 200], key=f"set/{number:06d}") for number in range(count)]
     if kind == "verification":
         for number, sample in enumerate(samples):
             sample.pair, sample.same = number // 2, bool(number // 2 % 3)
@@ -69,7 +69,7 @@ def made(kind: str, folder: Path) -> Path:
         sample.identity = number // 20
     path = write(InsightfaceWriter, folder / "work", samples).rename(folder / "in")
     data, places = bytearray((path / "train.rec").read_bytes()), (path / "train.idx").read_text().splitlines()
-    for row in rng.integers(1, COUNT, 5):
+    for row in rng.integers(1, count, 5):
         place = int(places[row].split()[1])
         data[place : place + 4] = b"\0\0\0\0"
     (path / "train.rec").write_bytes(data)
@@ -143,7 +143,7 @@ def at_work(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 def test_worker_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
-    given = str(made("identities", tmp_path))
+    given = str(made("identities", tmp_path, 20 * COUNT))  # so that the work outlasts the workers' start
     found: list[psutil.Process] = []
     for attempt in range(20):  # a run may be over before its worker is seen at work
         if found := orphaned(given, tmp_path / f"out{attempt}"):
