@@ -20,7 +20,7 @@ def files_of_the_tutorial() -> dict[str, str]:
     """The fenced blocks whose first line names a file."""
     blocks = re.findall(r"```\w+\n# ([\w.]+)\n(.*?)```", TUTORIAL.read_text("utf-8"), re.DOTALL)
     files = dict(blocks)
-    assert set(files) == {"zoo_skin.py", "pyproject.toml"}
+    assert set(files) == {"zoo_skin.py", "pyproject.toml", "zoo_grid.py", "zoo_grid_network.py"}
     return files
 
 
@@ -28,7 +28,7 @@ def files_of_the_tutorial() -> dict[str, str]:
 def skin(site: Site, tmp_path: Path) -> Site:
     if not TUTORIAL.is_file():
         pytest.skip("the tutorial is not beside the tests")
-    files = files_of_the_tutorial()
+    files = {name: text for name, text in files_of_the_tutorial().items() if "grid" not in name}
     wheel = '[tool.hatch.build.targets.wheel]\ninclude = ["zoo_skin.py"]\n'
     files["pyproject.toml"] = BUILD_SYSTEM + files["pyproject.toml"] + wheel
     site.install("skin", files, tmp_path / "source")
@@ -71,6 +71,55 @@ def test_its_unknown_licence_is_no_commercial_licence(skin: Site, tmp_path: Path
     done = skin.zoo("run", "skin", "infer", "photo.png", "--json", "--license-policy", "commercial", cwd=tmp_path)
     assert done.returncode == 1
     assert "unclear" in done.stderr
+
+
+@pytest.mark.slow
+def test_its_method_of_ones_own_learns_and_is_exported(site: Site, tmp_path: Path) -> None:
+    """Skin-coloured squares on noise: most that it has not seen are found (AP50 0.73), and its export is the same."""
+    pytest.importorskip("torch", reason="training needs PyTorch")
+    if not TUTORIAL.is_file():
+        pytest.skip("the tutorial is not beside the tests")
+    files = {name: text for name, text in files_of_the_tutorial().items() if "grid" in name}
+    wheel = '[tool.hatch.build.targets.wheel]\ninclude = ["*.py"]\n'
+    project = '[project]\nname = "zoo-grid"\nversion = "1.0"\nentry-points.zoo.grid = "zoo_grid"\n'
+    site.install("grid", {**files, "pyproject.toml": BUILD_SYSTEM + project + wheel}, tmp_path / "source")
+    for name, seed in (("learnt", 1), ("others", 2)):
+        squares(tmp_path / name, 64, seed)
+    words = [
+        "side=160",
+        "batch=8",
+        "epochs=40",
+        "drops=30",
+        "lr=0.02",
+        "threads=1",
+        "val=others/labelv2.txt",
+        "val_every=40",
+    ]
+    done = site.zoo("run", "grid", "train", "learnt/labelv2.txt", "--out", "run", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    means = [line["mean"] for line in log if "mean" in line]
+    assert means[-1] < means[0] / 5
+    results = json.loads((tmp_path / "run" / "evaluation" / "results.json").read_text())
+    assert results["values"]["AP50"] > 0.5
+    words = ["size=160x160", "photo=learnt/images/0.png", "--out", "made"]
+    done = site.zoo("run", "grid", "export", "run", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "onnx: same as the original" in done.stdout
+
+
+def squares(folder: Path, count: int, seed: int) -> None:
+    """Images of 160 pixels with a square of 24 to 64 in each, as labelv2."""
+    rng, lines = np.random.default_rng(seed), list[str]()
+    (folder / "images").mkdir(parents=True)
+    for number in range(count):
+        image = rng.integers(0, 60, (160, 160, 3), np.uint8)
+        side = int(rng.integers(24, 64))
+        x, y = map(int, rng.integers(0, 160 - side, 2))
+        image[y : y + side, x : x + side] = (120, 150, 220)
+        assert cv2.imwrite(str(folder / "images" / f"{number}.png"), image)
+        lines += [f"# {number}.png 160 160", " ".join(map(str, [x, y, x + side, y + side] + [-1] * 15))]
+    (folder / "labelv2.txt").write_text("\n".join(lines) + "\n")
 
 
 def test_the_plugin_of_the_readme_runs_as_it_stands(site: Site, tmp_path: Path) -> None:
