@@ -239,7 +239,7 @@ def test_the_curves_are_drawn(fixtures: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_learns_too(precision: str, fixtures: Path, tmp_path: Path) -> None:
     """Of half the bits are what layers hand on alone: weights stay float32, and differ from those learnt in float32. A
-    run that stops in mid-epoch goes on with the same bits, the factor of float16's loss among them."""
+    run that ends and goes on gives the same bits, of which the factor of float16's loss decides as well."""
     data = labelled(tmp_path, fixtures)
     for name in ("float32", precision):
         train(data, tmp_path / name, epochs=3, precision=name, clip=10.0)
