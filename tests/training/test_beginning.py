@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,6 @@ from zoo.training.beginning import begin  # noqa: E402
 from zoo.training.log import LOG  # noqa: E402
 
 PRETRAINED = "mobilenetV1X0.25_pretrain.tar"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def classifier(name: str) -> Any:

@@ -23,6 +23,7 @@ from zoo import tasks  # noqa: E402
 from zoo import training as zoo_training  # noqa: E402
 from zoo.errors import InputError, ModelError, RuntimeMissingError, UsageError, ZooError  # noqa: E402
 from zoo.geometry import iou  # noqa: E402
+from zoo.inference.artifacts import identify  # noqa: E402
 from zoo.plugins import catalogue, resolve  # noqa: E402
 from zoo.requests import TaskResult  # noqa: E402
 from zoo.specs import Preprocess  # noqa: E402
@@ -38,14 +39,6 @@ from zoo.training.recipe import Recipe, Schedule  # noqa: E402
 DETECTORS = ("yunet", "scrfd", "retinaface")
 
 SMALL = {"side": 64, "batch": 1, "warmup": 3, "lr": 0.001, "threads": 1, "log_every": 1, "device": "cpu"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def train(data: Path, out: Path, method: str = "yunet", **values: Any) -> TaskResult:
@@ -209,6 +202,17 @@ def test_training_begins_with_weights_of_a_file(fixtures: Path, tmp_path: Path) 
         assert all(torch.equal(found[key], wanted[key]) for key in found if key.endswith(("weight", "bias")))
     with pytest.raises(ModelError, match="does not fit"):
         train(data, tmp_path / "other", model="yunet_s", init=published)
+
+
+def test_the_licence_is_that_of_what_it_began_with(fixtures: Path, tmp_path: Path) -> None:
+    """Of a published file it is known, and of what was trained from it; of a file of no known origin it is not."""
+    data, published = labelled(tmp_path, fixtures), fixtures / "yunet" / "yunet_n.pth"
+    state = torch.load(published, map_location="cpu", weights_only=True)["state_dict"]
+    torch.save({"state_dict": state}, tmp_path / "found.pth")
+    for name, init in (("known", published), ("again", tmp_path / "known"), ("found", tmp_path / "found.pth")):
+        train(data, tmp_path / name, epochs=1, lr=0, init=init)
+        licence = identify(tmp_path / name).card.licences.weights.name
+        assert licence == ("unknown" if name == "found" else "Apache-2.0")
 
 
 def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

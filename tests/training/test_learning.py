@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ from zoo.training.targets import Targets  # noqa: E402
 
 PAIR = ["2008_001322.jpg", "2008_001009.jpg"]
 """Two photographs of dlib with three and two large faces."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def descend(network: Any, loss: Any, images: Any, targets: Targets, steps: int, rate: float) -> list[float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,14 +42,6 @@ class Notes(Silent):
 
     def note(self, message: str) -> None:
         self.lines.append(message)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def told(data: Path, out: Path, method: str = "yunet", **values: Any) -> list[str]:

@@ -77,7 +77,8 @@ class Zoo(SuggestingGroup):
 @click.version_option(__version__, prog_name="zoo", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def zoo(debug: bool) -> None:
-    """Face-analysis models and data sets under one roof: find and run models, look at and convert data sets."""
+    """Face-analysis models and data sets under one roof: find, run, convert, judge and train
+    models, look at and convert data sets."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

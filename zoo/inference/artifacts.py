@@ -65,7 +65,7 @@ def identify(
             raise UsageError(f"{path} is known by its hash to be a file of {owners[owner]}, not of {format}.")
         return Artifact(path, owners[owner], catalogue().cards[owner], "known by its hash")
     spec = format_of(path, format)
-    if inside := _inside(path, spec):
+    if inside := card_inside(path, spec):
         _require_same(inside, card, path)
         return Artifact(path, spec.name, inside, "described by the card inside it")
     if described:
@@ -121,7 +121,8 @@ def format_of(path: Path, name: str = "") -> FormatSpec:
     return formats[found.format]
 
 
-def _inside(path: Path, spec: FormatSpec) -> ModelCard | None:
+def card_inside(path: Path, spec: FormatSpec) -> ModelCard | None:
+    """The card that the file at `path` carries, if it does."""
     text = resolve(spec.read_card)(path) if spec.read_card else ""
     return parse_card(text, path.name) if text else None
 

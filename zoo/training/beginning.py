@@ -10,12 +10,13 @@ from typing import Any
 from torch import nn
 
 from zoo.errors import ModelError, UsageError
-from zoo.inference.artifacts import format_of, meant
+from zoo.inference.artifacts import card_inside, format_of, meant, owners_of
 from zoo.inference.loading import is_a_path
 from zoo.models.edges import network as build
 from zoo.networks.state import COUNTER, load_state
 from zoo.plugins import catalogue, resolve
 from zoo.requests import TaskRequest
+from zoo.specs import UNKNOWN, Licence
 from zoo.training.folder import WEIGHTS
 from zoo.training.recipe import Recipe
 from zoo.weights import WeightStore
@@ -66,6 +67,18 @@ def first(request: TaskRequest, recipe: Recipe) -> tuple[nn.Module, str, str]:
         sentence = str(error).rstrip(".")
         raise UsageError(f"{sentence}; say init={RANDOM} to begin anew with the network.* that you set.") from None
     return network, "" if taken else start, taken
+
+
+def licence(begun: str) -> Licence:
+    """The licence of the weights `begun`, a model's id or a file: the published model's whose file it is, or what the
+    card inside says; else, and of random ones, whose `begun` is empty, nobody knows."""
+    cards = catalogue().cards
+    if not begun or begun in cards:
+        return cards[begun].licences.weights if begun else UNKNOWN
+    path = meant(Path(begun))
+    owner = next(iter(owners_of(path)), "")
+    card = cards[owner] if owner else card_inside(path, format_of(path))
+    return card.licences.weights if card else UNKNOWN
 
 
 def _load(network: nn.Module, named: str, request: TaskRequest, recipe: Recipe) -> str:

@@ -122,7 +122,7 @@ All numbers are in `{CONFIG}`, the losses in `{LOG}`.
 
 ## How good it is
 
-{_judged(figures, lines)}
+{_judged(card.method, figures, lines)}
 
 ## Licences
 
@@ -130,9 +130,9 @@ Of the code: {licences["code"]}; of the weights it began with: {licences["weight
 """
 
 
-def _judged(figures: tuple[Metric, ...], lines: list[str]) -> str:
+def _judged(method: str, figures: tuple[Metric, ...], lines: list[str]) -> str:
     if not figures:
-        return "Nobody has judged it: `val=SET` does, or `zoo run METHOD eval SET --model best.pth`."
+        return f"Nobody has judged it: `val=SET` does, or `zoo run {method} eval SET --model {BEST}`."
     told = "\n".join(lines)
     picture = f"![Precision over recall]({EVALUATION}/pr.png)"
     return f"On {figures[0].dataset}, by the protocol {figures[0].protocol}:\n\n```\n{told}\n```\n\n{picture}"

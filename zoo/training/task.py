@@ -18,7 +18,7 @@ from zoo.requests import Silent, TaskRequest, TaskResult
 from zoo.runtimes import threads
 from zoo.specs import UNKNOWN, Licences, ModelCard
 from zoo.training import variants
-from zoo.training.beginning import first
+from zoo.training.beginning import first, licence
 from zoo.training.engine import STATE, Engine, Judgement, Outcome
 from zoo.training.feed import Feed
 from zoo.training.folder import BEST, LAST, Ending
@@ -137,8 +137,8 @@ def _feed(dataset: Dataset, recipe: Recipe, workers: int, processes: Processes) 
 
 
 def _card(card: ModelCard, name: str, begun: str) -> ModelCard:
-    """The card of the trained model: nothing is published of it, and of random weights its licence is not known."""
-    licences = Licences(card.licences.code, card.licences.weights if begun else UNKNOWN, UNKNOWN)
+    """The card of the trained model: nothing is published of it, and its licence is that of what it began with."""
+    licences = Licences(card.licences.code, licence(begun), UNKNOWN)
     summary = f"{card.id} as somebody has trained it."
     made = replace(card, id=name or f"{card.id.removesuffix('_trained')}_trained", summary=summary, licences=licences)
     return replace(made, weights=(), metrics=())
